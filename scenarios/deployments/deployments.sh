@@ -5,8 +5,8 @@
 #
 # A deployment is good when all requests have their prompt read and 256 tokens answered soonest. Prompts are read one pass after another, in
 # chunks of up to 128K tokens, 32K in a pipeline (short prompts together, up to 32K tokens of a group), then all sequences that the cache holds decode together; what it does not hold
-# at once comes in waves. Replicas share the requests. Types are those of the checkpoint, fp8 for the
-# experts and products of Qwen3-235B. "measured" counts rows of the part that are carried to the clock of a pass, too.
+# at once comes in waves. Replicas share the requests. Types are those of the checkpoint, of Qwen3-235B those of the one in
+# fp8 with a scale for each block. "measured" counts rows of the part that are carried to the clock of a pass, too.
 # SPDX-License-Identifier: GPL-3.0-or-later
 set -euo pipefail
 LC_ALL=C
@@ -58,7 +58,7 @@ pass() {
     local model=$1 sets=() set
     shift
     for set; do sets+=(--set "$set"); done
-    case $model in qwen*) sets+=(--set dtypes.ffn_weights=fp8 --set dtypes.attention_weights=fp8) ;; esac
+    case $model in qwen*) sets+=(--set dtypes.ffn_weights=fp8-block --set dtypes.attention_weights=fp8-block) ;; esac
     if ! "$ringcast" forward "$here/deployment.yaml" --set "model=$model" "${sets[@]}" --json --draws 0 >"$work/pass" 2>"$work/why"; then
         if grep -q 'not fit\|memory' "$work/why"; then echo "no does not fit"; else echo "no $(tail -1 "$work/why")"; fi
         return

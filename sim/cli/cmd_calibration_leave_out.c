@@ -178,9 +178,9 @@ static rc_status of_machine(rc_table *t, const rc_rows *rows, const char *machin
     size_t n;
     rc_machine_of_rows(machine, f->state != NULL ? f->state : "burst", &m);
     RC_TRY(rc_book_build(rows, m.base, m.state, &book, err));
-    bool surface =
-        f->op != NULL && rc_op_named(f->op) < rc_op_count() &&
-        rc_call_kind_of(rc_op_named(f->op), RC_PUBLISHED) != NULL; /* which has learnt already */
+    bool surface = f->op != NULL && rc_op_named(f->op) < rc_op_count() &&
+                   rc_call_kind_of(rc_op_named(f->op), RC_BF16, RC_PUBLISHED) !=
+                       NULL; /* which has learnt already */
     rc_status st = surface ? RC_OK : rc_book_learn(book, rows, RC_LEARN_WELL, err);
     if (st == RC_OK) {
         rc_leaving how = {.by = by,

@@ -138,7 +138,7 @@ const char *const *rc_wanted_columns(void) {
  * none. */
 static const char *type_text(const rc_op_info *info, rc_dtype d) {
     if (info->type == RC_TYPE_OWN || info->type == RC_TYPE_FP8)
-        return rc_dtype_name(d == RC_FP8 ? RC_FP8 : RC_BF16);
+        return rc_dtype_name(d == RC_FP8 || d == RC_FP8_BLOCK ? d : RC_BF16);
     return info->rule == RC_PRICE_COPY ? "" : rc_dtype_name(RC_BF16);
 }
 
@@ -156,7 +156,7 @@ void rc_ask_row(const rc_ask *ask, rc_row *out) {
                     .kernel = "",
                     .commit = "",
                     .source = ""};
-    out->op = info->name;
+    out->op = info->row_name != NULL ? info->row_name : info->name;
     out->variant = info->variant != NULL ? info->variant : ask->transport;
     out->dtype = type_text(info, ask->dtype);
     for (int i = 0; i < RC_COLUMNS; i++)

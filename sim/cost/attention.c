@@ -8,7 +8,6 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "sim/cost/builtin.h"
 #include "sim/cost/field.h"
 #include "sim/cost/rules.h"
 
@@ -104,22 +103,6 @@ static bool trust(const rc_costs *c, const rc_asked *a, rc_op op, double u, doub
     return true;
 }
 
-/* The costs of another part whose rows answer for a type that the base has none of. False: there
- * are none. */
-static bool stands_in(const rc_costs *c, rc_costs *there) {
-    if (c->m.stand_in[0] == '\0')
-        return false;
-    const rc_book *book = rc_builtin_book(c->m.stand_in, c->m.state);
-    if (book == NULL)
-        return false;
-    *there = *c;
-    if (c->pace.power == NULL && c->book->power.known) /* the clock is the asking part's */
-        there->pace.power = &c->book->power;
-    there->m = rc_machine_on_stand_in(&c->m);
-    there->book = book;
-    return true;
-}
-
 rc_status rc_price_full(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err) {
     double times;
     const rc_field *f = field_of(c, a, false, &times);
@@ -127,7 +110,7 @@ rc_status rc_price_full(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_e
     rc_probe p = {.basis = RC_MODELLED, .spread = times == 1.0 ? 0.0 : SIZE_SPREAD};
     RC_TRY(check_type(a->d, err));
     rc_costs there;
-    if (f == NULL && stands_in(c, &there))
+    if (f == NULL && rc_costs_on_stand_in(c, &there))
         return rc_price_full(&there, a, out, err);
     if (f == NULL)
         return not_found(c, a, RC_COST_FULL, "attention (full)", err);
@@ -161,7 +144,7 @@ rc_status rc_price_causal(const rc_costs *c, const rc_asked *a, rc_cost *out, rc
     rc_probe p = {.basis = RC_MODELLED, .spread = times == 1.0 ? 0.0 : SIZE_SPREAD};
     RC_TRY(check_type(a->d, err));
     rc_costs there;
-    if (f == NULL && stands_in(c, &there))
+    if (f == NULL && rc_costs_on_stand_in(c, &there))
         return rc_price_causal(&there, a, out, err);
     if (f == NULL) {
         size_t squares;
@@ -189,7 +172,7 @@ rc_status rc_price_decode(const rc_costs *c, const rc_asked *a, rc_cost *out, rc
     rc_probe p = {.basis = RC_MODELLED, .spread = times == 1.0 ? 0.0 : SIZE_SPREAD};
     RC_TRY(check_type(a->d, err));
     rc_costs there;
-    if (f == NULL && stands_in(c, &there))
+    if (f == NULL && rc_costs_on_stand_in(c, &there))
         return rc_price_decode(&there, a, out, err);
     if (f == NULL)
         return not_found(c, a, a->rows, "decode", err);

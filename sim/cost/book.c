@@ -12,6 +12,12 @@ const rc_grid *rc_book_grids(const rc_book *b, rc_op op, size_t *n) {
     return *n > 0 ? &b->grids[b->first[op]] : NULL;
 }
 
+const rc_product_rates *rc_book_products(const rc_book *b, rc_dtype d) {
+    int type = rc_product_type_of(d);
+    assert(b != NULL);
+    return type < RC_PRODUCT_TYPES && b->products[type].flops > 0.0 ? &b->products[type] : NULL;
+}
+
 /* Of the type and of sizes before, at or after those of a grid, in the order of the book. */
 static int order(const rc_grid *g, const rc_op_info *info, rc_dtype d, const rc_axes *at) {
     if (d != g->dtype)

@@ -40,9 +40,9 @@ typedef struct rc_book {
     size_t field_count;
     const rc_surface *surfaces; /* times of the ops whose rows make surfaces, in order of ops */
     size_t surface_count;
-    rc_product_rates products[2]; /* of bf16 and of fp8 */
-    rc_launch_gaps gaps;          /* of kernels that are launched one by one */
-    rc_class_errors errors;       /* learnt from the rows (class_errors.h), else 0 */
+    rc_product_rates products[RC_PRODUCT_TYPES]; /* in the order of rc_product_type_of */
+    rc_launch_gaps gaps;                         /* of kernels that are launched one by one */
+    rc_class_errors errors;                      /* learnt from the rows (class_errors.h), else 0 */
 } rc_book;
 
 /* The clock state whose rows make the curves: the book's own; of power_limited, bursts where a power
@@ -52,10 +52,8 @@ static inline const char *rc_book_rows_state(const rc_book *b) {
         return b->state;
     return b->power.known ? "burst" : "sustained";
 }
-/* What products in bf16 or fp8 reach. */
-static inline const rc_product_rates *rc_book_products(const rc_book *b, rc_dtype d) {
-    return &b->products[d == RC_FP8 ? 1 : 0];
-}
+/* What products in a type reach; NULL when there are no rows of them. */
+const rc_product_rates *rc_book_products(const rc_book *b, rc_dtype d);
 /* The grids of an op, in order; NULL and 0 when there is none. */
 const rc_grid *rc_book_grids(const rc_book *b, rc_op op, size_t *n);
 /* The grid of this op and type whose fixed sizes are those of `at`, or NULL. For ops whose rows are

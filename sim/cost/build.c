@@ -147,7 +147,7 @@ static void compare_with_plan(rc_built_book *b) {
     const rc_grid *end = b->grids + b->book.first[RC_COST_GEMM + 1];
     const rc_grid *first = b->grids + b->book.first[RC_COST_GEMM];
     for (const rc_grid *g = first; g < end; g++)
-        reach(&b->book.products[g->dtype == RC_FP8 ? 1 : 0], g);
+        reach(&b->book.products[rc_product_type_of(g->dtype)], g);
     for (const rc_grid *g = first; g < end; g++) {
         const rc_series *s = g->curves.series;
         rc_knot *k = &b->knots[s->knot - b->knots];

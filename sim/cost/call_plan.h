@@ -24,16 +24,17 @@ typedef struct rc_call_plan {
 /* How calls of one op are laid out: an entry of the table in call_plan.c. */
 typedef struct rc_call_kind {
     const char *op;
-    /* element: bytes of one element of the type of the rows. */
-    void (*of)(const rc_axes *at, double element, rc_call_plan *out);
+    /* type: of the rows. */
+    void (*of)(const rc_axes *at, rc_dtype type, rc_call_plan *out);
     double start[RC_CALL_CONSTANTS]; /* constants to begin with, those of an H100; over 0 */
     double scale[RC_CALL_AXES];      /* of the axes, over 0 */
     double noise;                    /* squared, over the variance of what the plan leaves */
     bool own;                        /* of measured rows alone: our own kernel is cut so */
+    bool blocks;                     /* of RC_FP8_BLOCK alone */
 } rc_call_kind;
 
-/* What rows of that basis are cut like; NULL: rows of the op make no surface. */
-const rc_call_kind *rc_call_kind_of(rc_op op, rc_basis basis);
+/* What rows of that type and basis are cut like; NULL: rows of the op make no surface, whatever the type. */
+const rc_call_kind *rc_call_kind_of(rc_op op, rc_dtype d, rc_basis basis);
 /* Log of the seconds that the plan takes. */
 double rc_call_time(const rc_call_plan *p, const double constants[RC_CALL_CONSTANTS]);
 

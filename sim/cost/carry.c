@@ -64,12 +64,12 @@ static double or_one(double ratio) {
 /* Whether the rows are the library's products, which the engine's ratios are over. Rows of experts
  * and the like are of kernels of engines as they stand. */
 static bool is_library_product(rc_op op, rc_dtype d) {
-    return op == RC_COST_GEMM && d == RC_FP8;
+    return op == RC_COST_GEMM && d != RC_BF16;
 }
 
 /* Matrix rate of this machine over that of its base, for the op and type at hand. */
 static double matrix_ratio(const rc_machine *m, rc_op op, rc_dtype d) {
-    bool fp8 = d == RC_FP8;
+    bool fp8 = d != RC_BF16;
     rc_bound bound = rc_op_info_of(op)->bound;
     if (bound == RC_BOUND_GEMM)
         return m->gemm_ratio * (fp8 ? or_one(m->gemm_fp8) : 1.0) *
@@ -91,7 +91,7 @@ static double streamed(const rc_machine *m, rc_op op, rc_dtype d, double bound_s
 static const double PEAK_SLACK = 1.005;
 
 static rc_status below_peak(const rc_machine *m, rc_op op, rc_dtype d, double rate, rc_error *err) {
-    bool fp8 = d == RC_FP8, gemm = rc_op_info_of(op)->bound == RC_BOUND_GEMM;
+    bool fp8 = d != RC_BF16, gemm = rc_op_info_of(op)->bound == RC_BOUND_GEMM;
     double peak = fp8 ? m->fp8_rate : m->bf16_rate;
     if (!(peak > 0.0) || rate <= peak * PEAK_SLACK)
         return RC_OK;
@@ -109,11 +109,11 @@ rc_status rc_carry(const rc_machine *m, const rc_probe *found, rc_op op, rc_dtyp
                    const rc_axes *at, rc_cost *out, rc_error *err) {
     const rc_op_info *info = rc_op_info_of(op);
     rc_work w;
-    assert(d == RC_BF16 || d == RC_FP8);
+    assert(d == RC_BF16 || d == RC_FP8 || d == RC_FP8_BLOCK);
     assert(info->work != NULL && info->bound != RC_BOUND_LINK);
     info->work(info, at, rc_dtype_bytes(d), &w);
     double matrix = matrix_ratio(m, op, d);
-    double peak = d == RC_FP8 ? m->base_fp8_rate : m->base_bf16_rate;
+    double peak = d != RC_BF16 ? m->base_fp8_rate : m->base_bf16_rate;
     double t = rc_most(exp(found->y), w.flops / peak); /* extrapolated rows may promise too much */
     double arithmetic = w.flops / peak, traffic = w.bytes / (COPY_SHARE * m->base_hbm_rate);
     double w_base = matrix_bound(arithmetic, traffic), slower = streamed(m, op, d, w_base);

@@ -11,7 +11,6 @@
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "sim/base/quantile.h"
 #include "sim/cost/leave_out.h"
@@ -31,8 +30,8 @@ typedef struct kind {
 } kind;
 
 static bool is_of(const rc_left_out *x, const kind *k) {
-    bool fp8 = strcmp(x->row->dtype, "fp8") == 0;
-    if (!x->answered || x->op != k->op || rc_error_class_of(fp8, x->near.other_heads) != k->class)
+    if (!x->answered || x->op != k->op ||
+        rc_error_class_of(x->dtype, x->near.other_heads) != k->class)
         return false;
     for (int how = 0; how < RC_HOW_COUNT; how++)
         if ((x->near.reach[how] > 0.0) != (how == (int)k->how))

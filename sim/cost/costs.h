@@ -33,6 +33,9 @@ rc_status rc_answer(const rc_costs *c, const rc_asked *a, const rc_probe *found,
 /* The same where `own`, the spread for not being a row, is known already and in `found`. */
 rc_status rc_answer_own(const rc_costs *c, const rc_asked *a, const rc_probe *found, double own,
                         rc_cost *out, rc_error *err);
+/* stand_in.c: the costs of the part whose rows answer for types that the base has none of: attention in
+ * fp8, products in fp8 with a scale for each block. False: the machine names no such part. */
+bool rc_costs_on_stand_in(const rc_costs *c, rc_costs *there);
 rc_status rc_cost_nothing(rc_cost *out);
 rc_status rc_cost_no_rows(const rc_costs *c, const char *what, rc_error *err);
 

@@ -1,4 +1,4 @@
-/* Products in a type that has rows: bf16 and fp8.
+/* Products in a type that has rows: bf16, fp8, and fp8 with a scale for each block.
  *
  * A shape (N, K) that was measured has a curve over M. Of a shape that was not, the plan of the
  * product (gemm_plan.h) says the time, and how far the measured shapes at the same M are off their
@@ -116,9 +116,9 @@ rc_status rc_price_product(const rc_costs *c, const rc_asked *a, rc_cost *out, r
                .k = (double)a->at->at[RC_AXIS_INPUTS],
                .d = a->d};
     rc_probe p;
-    assert(a->d == RC_BF16 || a->d == RC_FP8);
+    assert(rc_product_type_of(a->d) < RC_PRODUCT_TYPES);
     assert(s.m >= 1.0 && s.n >= 1.0 && s.k >= 1.0);
-    if (!(rc_book_products(c->book, a->d)->flops > 0.0)) {
+    if (rc_book_products(c->book, a->d) == NULL) {
         char what[32];
         (void)snprintf(what, sizeof what, "gemm in %s", rc_dtype_name(a->d));
         return rc_cost_no_rows(c, what, err);

@@ -14,9 +14,14 @@ typedef struct rc_product_rates {
     double sms;
 } rc_product_rates;
 
+/* The types whose products have rows of their own: bf16, fp8, and fp8 with a scale for each block. */
+enum { RC_PRODUCT_TYPES = 3 };
+/* Which of them `d` is, from 0; RC_PRODUCT_TYPES: none. */
+int rc_product_type_of(rc_dtype d);
+
 /* SMs of a GPU by the name that its driver gives it; 132, of most Hopper parts, for others. */
 double rc_gpu_sms(const char *gpu);
-/* Log seconds of y[M,N] = x[M,K] W[N,K]^T in bf16 or fp8. m, n, k >= 1; rates of the type. */
+/* Log seconds of y[M,N] = x[M,K] W[N,K]^T in one of these types. m, n, k >= 1; rates of the type. */
 double rc_gemm_plan(const rc_product_rates *r, rc_dtype d, double m, double n, double k);
 
 #endif

@@ -46,8 +46,9 @@ typedef struct point {
     rc_op op;   /* rc_op_count(): the row has no price */
     rc_op name; /* the first op of the row's name */
     rc_axes at;
-    double along; /* the size that runs along a curve, as points.c takes it */
-    bool fp8, own_state;
+    rc_dtype dtype; /* of the curve or surface that the row is of */
+    double along;   /* the size that runs along a curve, as points.c takes it */
+    bool own_state;
     bool surface; /* rows of its op make one, those of our own kernel another than published ones */
     bool measured;
     bool asked;  /* the point is to be left out and asked for */
@@ -55,20 +56,16 @@ typedef struct point {
 } point;
 
 static bool makes_surface(rc_op op) {
-    return op < rc_op_count() && rc_call_kind_of(op, RC_PUBLISHED) != NULL;
+    return op < rc_op_count() && rc_call_kind_of(op, RC_BF16, RC_PUBLISHED) != NULL;
 }
 
-/* Whether the row is of a type whose rows make curves or surfaces, and of an op that look-ups price. */
-static bool has_price(const point *p) {
-    rc_dtype d;
-    if (makes_surface(p->op))
-        return rc_row_type(p->row, p->op, &d);
-    if (p->op == rc_op_count() || rc_op_info_of(p->op)->bound == RC_BOUND_LINK)
+/* Whether the row is of a type whose rows make curves or surfaces, and of an op that look-ups price; then its
+ * type is known. */
+static bool has_price(point *p) {
+    if (p->op == rc_op_count() || !rc_row_type(p->row, p->op, &p->dtype))
         return false;
     const rc_op_info *info = rc_op_info_of(p->op);
-    bool typed =
-        info->type != RC_TYPE_OWN || p->fp8 || strcmp(p->row->dtype, rc_dtype_name(RC_BF16)) == 0;
-    return typed && info->rule != RC_PRICE_NONE;
+    return makes_surface(p->op) || (info->bound != RC_BOUND_LINK && info->rule != RC_PRICE_NONE);
 }
 
 static double along(const point *p) {
@@ -78,7 +75,8 @@ static double along(const point *p) {
 }
 
 static bool same_type(const point *x, const point *y) {
-    return x->name == y->name && x->fp8 == y->fp8 && (!x->surface || x->measured == y->measured);
+    return x->name == y->name && x->dtype == y->dtype &&
+           (!x->surface || x->measured == y->measured);
 }
 
 /* Whether all fixed sizes are the same; `across`: that one, too. */
@@ -145,22 +143,18 @@ static bool is_between(const job *j, const point *left, const point *p) {
     return below && above;
 }
 
-static rc_dtype type_of(const point *p) {
-    bool apart = rc_op_info_of(p->op)->type != RC_TYPE_IGNORED && p->fp8;
-    return apart ? RC_FP8 : RC_BF16;
-}
-
 static rc_status ask(const job *j, const rc_costs *c, const point *left, const point *p,
                      rc_left_out *out, rc_error *err) {
     rc_error none = {0};
     *out = (rc_left_out){.row = p->row,
                          .op = p->op,
+                         .dtype = p->dtype,
                          .between = (j->by == RC_LEFT_OUT_NOTHING && p->surface) ||
                                     is_between(j, left, p)};
     rc_status st = rc_cost_row(c, p->row, &out->cost, &none);
     out->answered = st == RC_OK;
     if (!p->surface) /* whose own rows say how far off an answer is */
-        rc_nearness_of(c->book, p->op, type_of(p), &p->at, out->cost.basis, &out->near);
+        rc_nearness_of(c->book, p->op, p->dtype, &p->at, out->cost.basis, &out->near);
     bool unknown = st == RC_E_UNMODELLED || st == RC_E_INPUT; /* the rest says nothing of it */
     return out->answered || unknown ? RC_OK : rc_fail(err, st, "%s", none.msg);
 }
@@ -202,7 +196,6 @@ static size_t points_of(const rc_rows *rows, const rc_machine *m, const rc_leavi
         p[n] = (point){.row = r};
         p[n].op = rc_row_op(r, &p[n].at);
         p[n].surface = makes_surface(p[n].op);
-        p[n].fp8 = strcmp(r->dtype, rc_dtype_name(RC_FP8)) == 0;
         if (!has_price(&p[n]) || (how->curves && p[n].surface))
             continue;
         bool measured = strcmp(r->source, "measured") == 0;
@@ -230,11 +223,11 @@ static bool is_picked(size_t k, size_t total, size_t most) {
 
 /* Where points are counted: by op, type, and whether rows of their curve are on either side. */
 typedef struct tally {
-    size_t of[RC_OPS_MAX][2][2];
+    size_t of[RC_OPS_MAX][RC_DTYPES][2];
 } tally;
 
 static size_t *counter(tally *t, const point *p) {
-    return &t->of[p->op][p->fp8 ? 1 : 0][p->inside ? 1 : 0];
+    return &t->of[p->op][p->dtype][p->inside ? 1 : 0];
 }
 
 static rc_status leave_each(job *j, bool *asked, rc_error *err) {

@@ -28,9 +28,10 @@ const char *rc_left_out_name(rc_left_out_by by); /* "row" */
 typedef struct rc_left_out {
     const rc_row *row; /* of the rows given */
     rc_op op;
-    bool answered; /* the rest has an answer at all; else `cost` is empty */
-    bool between;  /* the rest has a point of this curve on either side of it */
-    rc_cost cost;  /* what the rest says */
+    rc_dtype dtype; /* of its curve or surface */
+    bool answered;  /* the rest has an answer at all; else `cost` is empty */
+    bool between;   /* the rest has a point of this curve on either side of it */
+    rc_cost cost;   /* what the rest says */
     rc_nearness near;
 } rc_left_out;
 

@@ -41,6 +41,18 @@ static const rc_grid *nearest_width(const rc_grid *g, size_t n, const rc_op_info
     return best;
 }
 
+/* The base has no rows of the op under its condition: the part that stands in for it may, else the op without the
+ * condition answers. */
+static rc_status without_condition(const rc_costs *c, const rc_asked *a, rc_cost *out,
+                                   rc_error *err) {
+    rc_costs there;
+    size_t n;
+    if (rc_costs_on_stand_in(c, &there) && rc_book_grids(there.book, a->rows, &n) != NULL)
+        return rc_price_width(&there, a, out, err);
+    const rc_asked rows = {a->op, rc_op_named(rc_op_info_of(a->rows)->row_name), a->d, a->at};
+    return rc_price_width(c, &rows, out, err);
+}
+
 /* Another width is as many tokens more or fewer, and so are fewer bytes for each element than the op
  * moves whose rows stand for this one: the same bytes. */
 rc_status rc_price_width(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err) {
@@ -53,6 +65,8 @@ rc_status rc_price_width(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_
     if (!measured) {
         size_t n;
         const rc_grid *all = rc_book_grids(c->book, a->rows, &n);
+        if (all == NULL && rc_op_info_of(a->rows)->row_name != NULL)
+            return without_condition(c, a, out, err);
         g = nearest_width(all, n, info, width);
         if (g == NULL)
             return rc_cost_no_rows(c, info->name, err);

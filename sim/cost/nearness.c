@@ -67,13 +67,15 @@ void rc_nearness_of(const rc_book *b, rc_op op, rc_dtype d, const rc_axes *at, r
     along(s, x, out);
 }
 
-rc_error_class rc_error_class_of(bool fp8, bool other_heads) {
-    return other_heads ? RC_ERRORS_HEADS : fp8 ? RC_ERRORS_FP8 : RC_ERRORS_BF16;
+rc_error_class rc_error_class_of(rc_dtype d, bool other_heads) {
+    if (other_heads)
+        return RC_ERRORS_HEADS;
+    return d == RC_FP8 ? RC_ERRORS_FP8 : d == RC_FP8_BLOCK ? RC_ERRORS_BLOCKS : RC_ERRORS_BF16;
 }
 
 double rc_class_spread(const rc_class_errors *e, rc_op op, rc_dtype d, const rc_nearness *near) {
     assert(e != NULL && near != NULL && op < rc_op_count());
-    const double *spread = e->spread[op][rc_error_class_of(d == RC_FP8, near->other_heads)];
+    const double *spread = e->spread[op][rc_error_class_of(d, near->other_heads)];
     double sum = 0.0;
     for (int how = 0; how < RC_HOW_COUNT; how++)
         sum += spread[how] * spread[how] * near->reach[how];

@@ -30,7 +30,8 @@ typedef struct rc_nearness {
 typedef enum rc_error_class {
     RC_ERRORS_BF16,
     RC_ERRORS_FP8,
-    RC_ERRORS_HEADS, /* heads of other sizes than 128 */
+    RC_ERRORS_BLOCKS, /* products in fp8 with a scale for each block */
+    RC_ERRORS_HEADS,  /* heads of other sizes than 128 */
     RC_ERROR_CLASSES
 } rc_error_class;
 
@@ -40,7 +41,8 @@ typedef struct rc_class_errors {
     double spread[RC_OPS_MAX][RC_ERROR_CLASSES][RC_HOW_COUNT];
 } rc_class_errors;
 
-rc_error_class rc_error_class_of(bool fp8, bool other_heads);
+/* d: of the rows. */
+rc_error_class rc_error_class_of(rc_dtype d, bool other_heads);
 
 struct rc_book;
 /* Of the sizes that the op has; `rows`: what the rows that answer rest on. */

@@ -307,6 +307,15 @@ static double rotary_width(const rc_axes *at) {
         .power = 1.0, .cell_bytes = (BYTES), .work = cells, .width = plain_width                   \
     }
 
+/* The same, whose rows are those of another op under a condition. */
+#define ELEMENTWISE_UNDER(NAME, BYTES, ROWS, CONDITION)                                            \
+    {                                                                                              \
+        .name = (NAME), .variant = (CONDITION), .column = {RC_AXIS_TOKENS, RC_AXIS_WIDTH},         \
+        .along = RC_AXIS_TOKENS, .fixed = {RC_AXIS_WIDTH}, .rule = RC_PRICE_WIDTH,                 \
+        .bound = RC_BOUND_MEMORY, .rises = true, .power = 1.0, .cell_bytes = (BYTES),              \
+        .work = cells, .width = plain_width, .row_name = (ROWS)                                    \
+    }
+
 /* The same, without rows of its own: as many bytes of another op's rows. */
 #define ELEMENTWISE_AS(NAME, BYTES, STANDS)                                                        \
     {                                                                                              \
@@ -421,6 +430,8 @@ static const rc_op_info table[] = {
     ELEMENTWISE("residual_add", 6.0),
     ELEMENTWISE("swiglu", 6.0),
     ELEMENTWISE("swiglu_fp8", 5.0),
+    ELEMENTWISE_UNDER("quantize_fp8_blocks", 3.03125, "quantize_fp8", "@blocks"),
+    ELEMENTWISE_UNDER("swiglu_fp8_blocks", 5.03125, "swiglu_fp8", "@blocks"),
     ROTARY("rotary_kv", 4.0, NULL),
     ROTARY("rotary_kv_fp8", 4.0, "rotary_kv"),
     {.name = "grouped_gemm",
@@ -471,6 +482,7 @@ static const rc_op_info table[] = {
      .fixed = {RC_AXIS_INPUTS, RC_AXIS_WIDTH, RC_AXIS_EXPERTS, RC_AXIS_TOP_K},
      REACH(0.5, 0.7, RC_BOUND_GEMM),
      .type = RC_TYPE_OWN,
+     .published_blocks = true,
      .power = 1.0,
      .work = moe_ffn},
     {.name = "moe_route",
@@ -566,14 +578,14 @@ rc_op rc_op_named(const char *name) {
 
 bool rc_op_has_rows(const char *name) {
     rc_op op = rc_op_named(name);
-    return op < OPS && table[op].stands == NULL;
+    return op < OPS && table[op].stands == NULL && table[op].row_name == NULL;
 }
 
 void rc_op_row_names(const char *names[RC_OPS_MAX + 1]) {
     size_t n = 0;
     assert(names != NULL);
     for (rc_op op = 0; op < OPS; op++)
-        if (table[op].stands == NULL && rc_op_named(table[op].name) == op)
+        if (rc_op_has_rows(table[op].name) && rc_op_named(table[op].name) == op)
             names[n++] = table[op].name;
     names[n] = NULL;
 }

@@ -125,6 +125,8 @@ struct rc_op_info {
     rc_price_rule rule;
     rc_bound bound;
     rc_type_rule type;
+    bool published_blocks; /* rows of others in fp8 are of products with a scale for each block
+                            * (results/published/README.md): they answer for that type, too */
     bool rises;    /* no algorithm switches: time may not fall as work grows                */
     bool straight; /* straight lines between points                                         */
     double power;  /* of the axis in the work                                               */
@@ -132,6 +134,9 @@ struct rc_op_info {
         reach_flops; /* RC_PRICE_REACH: shares of the part's peak of the matrix units and of its */
     double reach_bytes; /* HBM that are taken where there are no rows                            */
     double cell_bytes;  /* RC_PRICE_WIDTH: bytes read and written for one element of the width    */
+    const char *
+        row_name; /* what its rows are called where they are of another op under the condition `variant`; where
+                           * there are none, that op's rows without it answer (RC_PRICE_WIDTH) */
     const char *stands; /* the op whose rows stand for this one, which has none of its own       */
     /* Least work of one call; element: bytes of one element of the type asked for. */
     void (*work)(const rc_op_info *op, const rc_axes *at, double element, rc_work *out);

@@ -34,19 +34,21 @@ static bool prices(const char *condition) {
            strcmp(condition, "@oneshot") == 0 || strcmp(condition, "@twoshot") == 0;
 }
 
+static bool takes_condition(const rc_op_info *info, const rc_row *r) {
+    const char *condition = strchr(r->variant, '@');
+    return condition == NULL || info->row_name != NULL ||
+           (info->rule == RC_PRICE_LINK && prices(condition));
+}
+
 rc_op rc_row_op(const rc_row *r, rc_axes *at) {
     assert(r != NULL && at != NULL);
-    const char *condition = strchr(r->variant, '@');
-    if (condition != NULL && !prices(condition))
-        return rc_op_count();
     for (rc_op op = rc_op_named(r->op); op < rc_op_count(); op++) {
         const rc_op_info *info = rc_op_info_of(op);
-        if (strcmp(info->name, r->op) != 0)
+        if (strcmp(info->row_name != NULL ? info->row_name : info->name, r->op) != 0 ||
+            !takes_condition(info, r))
             continue;
         read_axes(r, info, at);
         bool wanted = info->variant == NULL || strcmp(info->variant, r->variant) == 0;
-        if (condition != NULL && info->rule != RC_PRICE_LINK)
-            continue;
         if (wanted && (info->takes == NULL || info->takes(at)))
             return info->along != RC_AXIS_NONE ? op : rc_op_count();
     }
@@ -94,11 +96,11 @@ bool rc_row_type(const rc_row *r, rc_op op, rc_dtype *out) {
     assert(r != NULL && op < rc_op_count() && out != NULL);
     rc_type_rule rule = rc_op_info_of(op)->type;
     bool fp8 = strcmp(r->dtype, rc_dtype_name(RC_FP8)) == 0;
+    bool blocks = strcmp(r->dtype, rc_dtype_name(RC_FP8_BLOCK)) == 0;
     bool apart = rule == RC_TYPE_OWN || rule == RC_TYPE_FP8;
-    *out = apart && fp8 ? RC_FP8 : RC_BF16;
-    /* No curve is of scales of blocks so far, and their work is nobody else's. */
-    if (strcmp(r->dtype, rc_dtype_name(RC_FP8_BLOCK)) == 0)
-        return false;
+    *out = !apart ? RC_BF16 : blocks ? RC_FP8_BLOCK : fp8 ? RC_FP8 : RC_BF16;
+    if (blocks) /* scales of blocks are those of products; any other work with them is nobody else's */
+        return apart && rc_op_info_of(op)->bound != RC_BOUND_ATTENTION;
     return rule != RC_TYPE_OWN || fp8 || strcmp(r->dtype, rc_dtype_name(RC_BF16)) == 0;
 }
 
@@ -122,7 +124,8 @@ static bool point_of(const rc_row *r, const char *base, const char *state, rc_co
         return false;
     const rc_op_info *info = rc_op_info_of(p->op);
     bool moves = info->bound == RC_BOUND_LINK;
-    if (rc_call_kind_of(p->op, RC_PUBLISHED) != NULL || !rc_row_type(r, p->op, &p->dtype) ||
+    if (!rc_row_type(r, p->op, &p->dtype) ||
+        rc_call_kind_of(p->op, p->dtype, RC_PUBLISHED) != NULL ||
         (!moves && strcmp(r->machine, base) != 0))
         return false;
     bool published = strcmp(r->source, "measured") != 0;

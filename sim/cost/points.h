@@ -26,8 +26,8 @@ typedef struct rc_cost_point {
 
 /* The op that a row is of, and its sizes by name; rc_op_count() for rows that are of none: of ops
  * that make no curves, and measured under a condition ("full@sms124": on fewer SMs; but for the conditions
- * of transfers, "shm@ctas4", "shm@apart" and "nvlink@oneshot", which make curves of their own), which is not
- * what the op costs by itself. Nodes of 0 are one node. */
+ * of transfers, "shm@ctas4", "shm@apart" and "nvlink@oneshot", and those of ops that have a row_name, which make
+ * curves of their own), which is not what the op costs by itself. Nodes of 0 are one node. */
 rc_op rc_row_op(const rc_row *r, rc_axes *at);
 /* The type of the curve or surface of `op` that a row belongs to; false when none is of that type. */
 bool rc_row_type(const rc_row *r, rc_op op, rc_dtype *out);

@@ -80,7 +80,9 @@ static bool read_sample(const rc_row *r, const char *base, int card, sample *s) 
     s->op = rc_row_op(&bare, &at);
     if (s->op >= rc_op_count() || rc_op_info_of(s->op)->work == NULL)
         return false;
-    rc_dtype d = strcmp(r->dtype, rc_dtype_name(RC_FP8)) == 0 ? RC_FP8 : RC_BF16;
+    rc_dtype d;
+    if (!rc_row_type(&bare, s->op, &d))
+        return false;
     rc_op_info_of(s->op)->work(rc_op_info_of(s->op), &at, rc_dtype_bytes(d), &w);
     s->class = rc_power_class_of(s->op, d);
     s->flops = w.flops;

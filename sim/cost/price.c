@@ -68,9 +68,14 @@ static rc_status check_all(const rc_op_info *info, const rc_axes *at, bool *noth
 
 /* ---- rules ----------------------------------------------------------------------------------- */
 
+/* Without rows bf16 and fp8 are refused; the type of the others' products is known, and rows of it may do. */
 static rc_status product(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err) {
-    return a->d == RC_BF16 || a->d == RC_FP8 ? rc_price_product(c, a, out, err)
-                                             : rc_price_quantised(c, a, out, err);
+    rc_costs there;
+    if (a->d == RC_BF16 || a->d == RC_FP8 || rc_book_products(c->book, a->d) != NULL)
+        return rc_price_product(c, a, out, err);
+    if (rc_costs_on_stand_in(c, &there) && rc_book_products(there.book, a->d) != NULL)
+        return rc_price_product(&there, a, out, err);
+    return rc_price_quantised(c, a, out, err);
 }
 
 /* Attention over keys that are kept in int4, in ops whose rows are of wider ones. */
@@ -132,6 +137,8 @@ rc_status rc_cost_row(const rc_costs *c, const rc_row *row, rc_cost *out, rc_err
         return rc_price_expert_row(c, row, &at, op, out, err);
     if (op == rc_op_count() || rc_op_info_of(op)->bound == RC_BOUND_LINK)
         return rc_fail(err, RC_E_UNMODELLED, "%s is not carried over", row->op);
-    rc_dtype d = strcmp(row->dtype, rc_dtype_name(RC_FP8)) == 0 ? RC_FP8 : RC_BF16;
+    rc_dtype d;
+    if (!rc_row_type(row, op, &d))
+        return rc_fail(err, RC_E_UNMODELLED, "%s in %s has no price", row->op, row->dtype);
     return rc_cost_op(c, op, d, &at, out, err);
 }

@@ -7,9 +7,11 @@
  * HBM of the base take at their stated shares of the peaks (rc_op_info.reach_flops and reach_bytes).
  * It is RC_MODELLED, and its spread is stated, not learnt.
  *
+ * Products in fp8 with a scale for each block take longer than those with a scale a row where the matrix
+ * units bind them, so rows of the latter do not answer for the former.
+ *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
-#include <string.h>
 
 #include "sim/cost/rules.h"
 #include "sim/cost/surface.h"
@@ -35,26 +37,38 @@ static rc_status by_surface(const rc_costs *c, const rc_asked *a, const rc_surfa
     return rc_answer_own(c, a, &p, own, out, err);
 }
 
-/* Whether rows of `math` are of calls in the type asked for. Published rows of experts in fp8 are of
- * products with a scale for each block (results/published/README.md). */
-static bool has_type_of_rows(const rc_asked *a, rc_dtype math) {
-    return a->d == math ||
-           (a->d == RC_FP8_BLOCK && strcmp(rc_op_info_of(a->rows)->name, "moe_ffn") == 0);
+/* Rows of just the type asked for: a surface near the call, a curve of its sizes; where the base has measured
+ * none, those of the part that stands in for it. *known: there were any. */
+static rc_status by_rows(const rc_costs *c, const rc_asked *a, bool *known, rc_cost *out,
+                         rc_error *err) {
+    rc_surface_answer found, other;
+    rc_costs there;
+    const rc_surface *s = rc_surface_near(c->book, a->rows, a->d, NULL, a->at, &found);
+    *known = true;
+    if (a->d == RC_FP8_BLOCK && (s == NULL || s->basis != RC_MEASURED) &&
+        rc_costs_on_stand_in(c, &there)) {
+        const rc_surface *o = rc_surface_near(there.book, a->rows, a->d, NULL, a->at, &other);
+        if (o != NULL && o->basis == RC_MEASURED)
+            return by_surface(&there, a, o, &other, out, err);
+    }
+    if (s != NULL)
+        return by_surface(c, a, s, &found, out, err);
+    if (rc_book_find(c->book, a->rows, a->d, a->at) != NULL)
+        return rc_price_same(c, a, out, err);
+    *known = false;
+    return RC_OK;
 }
 
 rc_status rc_price_reach(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err) {
     const rc_op_info *info = rc_op_info_of(a->op);
     const rc_dtype math = rc_dtype_math(a->d);
     const rc_asked rows = {a->op, a->rows, math, a->at};
-    rc_surface_answer found;
+    bool known = false;
     rc_work w;
-    if (has_type_of_rows(a, math)) {
-        const rc_surface *s = rc_surface_near(c->book, a->rows, math, NULL, a->at, &found);
-        if (s != NULL)
-            return by_surface(c, &rows, s, &found, out, err);
-        if (rc_book_find(c->book, a->rows, math, a->at) != NULL)
-            return rc_price_same(c, &rows, out, err);
-    }
+    if (a->d == math || a->d == RC_FP8_BLOCK)
+        RC_TRY(by_rows(c, a, &known, out, err));
+    if (known)
+        return RC_OK;
     double peak = math == RC_FP8 ? c->m.base_fp8_rate : c->m.base_bf16_rate;
     info->work(info, a->at, rc_weight_bytes(a->d), &w);
     double t = FLOOR + rc_most(w.flops / (info->reach_flops * peak),

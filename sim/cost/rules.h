@@ -6,7 +6,7 @@
 #define RC_COST_RULES_H
 #include "sim/cost/costs.h"
 
-/* gemm.c: type bf16 or fp8; the other types of weights are weights.c's. */
+/* gemm.c: a type of which the book has products; the other types of weights are weights.c's. */
 rc_status rc_price_product(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err);
 /* weights.c: weights of a type of which no row exists, from products in the type that
  * multiplies. */

@@ -180,15 +180,11 @@ static void krige(const rc_surface *s, const double at[RC_CALL_AXES], size_t lef
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
-static double element(const rc_surface *s) {
-    return rc_dtype_bytes(s->dtype);
-}
-
 void rc_surface_at(const rc_surface *s, const rc_axes *at, rc_surface_answer *out) {
     assert(s != NULL && at != NULL && out != NULL);
-    const rc_call_kind *kind = rc_call_kind_of(s->op, s->basis);
+    const rc_call_kind *kind = rc_call_kind_of(s->op, s->dtype, s->basis);
     rc_call_plan p = {0};
-    kind->of(at, element(s), &p);
+    kind->of(at, s->dtype, &p);
     for (int k = 0; k < RC_CALL_AXES; k++)
         p.at[k] /= kind->scale[k];
     krige(s, p.at, s->n, kind->noise, out);
@@ -200,7 +196,7 @@ void rc_surface_without(const rc_surface *s, size_t left, rc_surface_answer *out
     double at[RC_CALL_AXES];
     for (int k = 0; k < RC_CALL_AXES; k++)
         at[k] = s->at[k][left];
-    krige(s, at, left, rc_call_kind_of(s->op, s->basis)->noise, out);
+    krige(s, at, left, rc_call_kind_of(s->op, s->dtype, s->basis)->noise, out);
     out->y -= s->rest[left];
 }
 
@@ -212,6 +208,13 @@ static double how_far(const rc_surface *s, const rc_surface_answer *a) {
                                    : FAR_PUBLISHED + (1.0 - FAR_PUBLISHED) * a->variance;
 }
 
+static bool is_of(const rc_surface *s, rc_op op, rc_dtype d, const char *variant) {
+    bool blocks = d == RC_FP8_BLOCK && s->dtype == RC_FP8 && s->basis != RC_MEASURED &&
+                  rc_op_info_of(op)->published_blocks;
+    return s->op == op && (s->dtype == d || blocks) &&
+           (variant == NULL || strcmp(s->variant, variant) == 0);
+}
+
 const rc_surface *rc_surface_near(const rc_book *b, rc_op op, rc_dtype d, const char *variant,
                                   const rc_axes *at, rc_surface_answer *out) {
     assert(b != NULL && at != NULL && out != NULL);
@@ -220,9 +223,8 @@ const rc_surface *rc_surface_near(const rc_book *b, rc_op op, rc_dtype d, const 
     for (int measured = 1; measured >= 0; measured--)
         for (const rc_surface *s = b->surfaces; s < b->surfaces + b->surface_count; s++) {
             rc_surface_answer a;
-            if (s->op != op || s->dtype != d || (s->basis == RC_MEASURED) != measured ||
-                (!measured && least <= FAR_PUBLISHED) ||
-                (variant != NULL && strcmp(s->variant, variant) != 0))
+            if (!is_of(s, op, d, variant) || (s->basis == RC_MEASURED) != measured ||
+                (!measured && least <= FAR_PUBLISHED))
                 continue;
             rc_surface_at(s, at, &a);
             double far = how_far(s, &a);

@@ -51,7 +51,9 @@ void rc_surface_without(const rc_surface *s, size_t left, rc_surface_answer *out
 
 struct rc_book;
 /* Of the surfaces of an op in a type: the one that has the row nearest to the call, measured ones first
- * where they are as near as half of a far one. variant NULL: of any. NULL when there is none. */
+ * where they are as near as half of a far one. Where others published products by blocks as fp8
+ * (rc_op_info.published_blocks) their surfaces are of both types. variant NULL: of any. NULL when there is
+ * none. */
 const rc_surface *rc_surface_near(const struct rc_book *b, rc_op op, rc_dtype d,
                                   const char *variant, const rc_axes *at, rc_surface_answer *out);
 

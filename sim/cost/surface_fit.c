@@ -40,9 +40,11 @@ static bool entry_of(const rc_row *r, const char *base, const char *state, entry
     out->basis = measured                                 ? RC_MEASURED
                  : strncmp(r->source, "modelled", 8) == 0 ? RC_MODELLED
                                                           : RC_PUBLISHED;
-    const rc_call_kind *kind =
-        out->op < rc_op_count() ? rc_call_kind_of(out->op, out->basis) : NULL;
-    if (kind == NULL || strcmp(r->machine, base) != 0 || !rc_row_type(r, out->op, &out->dtype))
+    if (strcmp(r->machine, base) != 0 || out->op >= rc_op_count() ||
+        !rc_row_type(r, out->op, &out->dtype))
+        return false;
+    const rc_call_kind *kind = rc_call_kind_of(out->op, out->dtype, out->basis);
+    if (kind == NULL)
         return false;
     const rc_op_info *info = rc_op_info_of(out->op);
     for (int i = 0; i < RC_COLUMNS; i++)
@@ -53,7 +55,7 @@ static bool entry_of(const rc_row *r, const char *base, const char *state, entry
     out->own_state = !measured || strcmp(r->state, state) == 0;
     out->ranks = at.at[RC_AXIS_RANKS];
     out->y = log(r->p50);
-    kind->of(&at, rc_dtype_bytes(out->dtype), &out->plan);
+    kind->of(&at, out->dtype, &out->plan);
     bool sound = isfinite(out->y);
     for (int k = 0; k < RC_CALL_AXES; k++) {
         out->plan.at[k] /= kind->scale[k];
@@ -121,7 +123,7 @@ static double off(const void *of, size_t i, const double *c) {
 }
 
 static void fit_constants(const entry *e, size_t n, rc_surface *s) {
-    const rc_call_kind *kind = rc_call_kind_of(s->op, s->basis);
+    const rc_call_kind *kind = rc_call_kind_of(s->op, s->dtype, s->basis);
     const fit f = {e};
     rc_constants_fit how = {
         .of = &f, .n = n, .constants = RC_CALL_CONSTANTS, .plan = to_constants, .off = off};

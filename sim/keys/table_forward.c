@@ -69,8 +69,9 @@ const rc_key rc_keys_forward[] = {
     WHOLE("sequences[].cached", 0, TOKENS, "tokens", "0; required in decode", "time", UP, "P"),
     SECTION("dtypes", "the checkpoint's, else bf16", ""),
     CHOICE("dtypes.attention_weights", WEIGHTS, "the checkpoint's, else bf16", "time, memory",
-           "fp8: row-wise scales, quantisation fused into norm and SwiGLU; others are modelled "
-           "([models.md](models.md))"),
+           "fp8: row-wise scales, quantisation fused into norm and SwiGLU; fp8-block: scales of "
+           "blocks, "
+           "which a kernel of its own makes; others are modelled ([models.md](models.md))"),
     CHOICE("dtypes.ffn_weights", WEIGHTS, "the checkpoint's, else bf16", "time, memory",
            "as `attention_weights`"),
     CHOICE("dtypes.activations", DTYPES, "the checkpoint's, else bf16", "", "others are refused"),

@@ -107,8 +107,9 @@ const rc_key rc_keys_machine[] = {
     TEXT("calibration.costs.elementwise", "`base`", "time",
          "of norms, additions, activations, rotary and quantisation"),
     TEXT("calibration.stand_in", "none", "time",
-         "machine of a file whose attention rows, among those compiled in, answer for types that "
-         "the base has none of, carried over by both parts' published peaks"),
+         "machine of a file whose rows of attention and of products by blocks, among those "
+         "compiled in, "
+         "answer for types that the base has none of, carried over by both parts' published peaks"),
     CHOICE(
         "calibration.state", "burst sustained power_limited", NEEDED, "time",
         "clock state of the costs: a cool chip, one after seconds of load, or the clock at which a "

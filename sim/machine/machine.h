@@ -108,8 +108,9 @@ typedef struct rc_machine {
     char base[64];              /* machine column of the store */
     char collectives[64];       /* machine column of collectives inside a node; default: base */
     char costs[RC_SOURCES][64]; /* machine columns of single ops' rows; "": the base's */
-    char stand_in[64];          /* machine column whose attention rows answer for types that the
-                                   base has none of, carried over by peaks; "": none */
+    char stand_in[64];          /* machine column whose rows of attention and of products by blocks
+                                   answer for types that the base has none of, carried over by
+                                   peaks; "": none */
     double stand_in_bf16_rate, stand_in_fp8_rate, stand_in_hbm_rate; /* published, of that part */
     char state[16];        /* "burst", "sustained" or "power_limited" */
     bool from_rest;        /* power_limited: passes begin on a chip that was idle; no key sets it */

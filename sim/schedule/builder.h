@@ -240,6 +240,12 @@ void rc_emit_op(rc_builder *b, uint32_t gpu, rc_part part, const char *op, rc_dt
                 const rc_op_sizes *at);
 /* A norm of the residual stream before a product with weights of type `next`. */
 void rc_emit_norm(rc_builder *b, uint32_t gpu, rc_dtype next, int64_t tokens);
+/* What quantises the input of a product with weights in `next`, where that has a scale for each block: a kernel of
+ * its own, for no other kernel that was measured does it. */
+void rc_emit_blocks(rc_builder *b, uint32_t gpu, rc_part part, rc_dtype next, int64_t tokens,
+                    int64_t width);
+/* The op of a gated activation in front of a product with weights in `next`, which it quantises for. */
+const char *rc_swiglu_for(rc_dtype next);
 /* The same at the beginning of a layer. With rc_request.plain_first_norm that of the first layer is
  * one of half the width. */
 void rc_emit_input_norm(rc_builder *b, uint32_t gpu, rc_dtype next, int64_t tokens);

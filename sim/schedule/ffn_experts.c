@@ -118,8 +118,7 @@ static void shared_part(rc_builder *b, uint32_t gpu, const cut *c, int64_t t) {
     if (x->shared == 0)
         return;
     rc_emit_gemm(b, gpu, RC_P_GATE_UP, w, t, parts * own, d);
-    rc_emit_elementwise(b, gpu, RC_P_SWIGLU, rc_dtype_math(w) == RC_FP8 ? "swiglu_fp8" : "swiglu",
-                        t, own);
+    rc_emit_elementwise(b, gpu, RC_P_SWIGLU, rc_swiglu_for(w), t, own);
     rc_emit_gemm(b, gpu, RC_P_DOWN, w, t, d, own);
 }
 
@@ -132,14 +131,18 @@ static int64_t routed(const rc_builder *b, const cut *c, int rank) {
 static void route(rc_builder *b, const cut *c) {
     const rc_experts *x = &b->kind->experts;
     const int64_t d = b->rq->model->hidden;
+    const rc_dtype w = b->rq->layout.ffn_weights;
+    /* moe_ffn quantises what it gathers: scales of blocks are made here for other products alone. */
+    const bool others = x->shared > 0 || x->latent > 0;
+    const rc_dtype normed = w == RC_FP8_BLOCK && !others ? RC_BF16 : w;
     for (uint32_t gpu = rc_own_first(b); gpu < b->p->gpus; gpu = rc_own_next(b, gpu)) {
         const int64_t t = routed(b, c, rc_rank_of(b, gpu));
         const rc_op_sizes choice = {.a = t, .experts = x->count, .top_k = x->top_k};
-        rc_emit_norm(b, gpu, b->rq->layout.ffn_weights, t);
+        rc_emit_norm(b, gpu, normed, t);
         rc_emit_gemm(b, gpu, RC_P_EXPERTS, RC_BF16, t, x->count, d);
         rc_emit_op(b, gpu, RC_P_EXPERTS, "moe_route", RC_BF16, &choice);
         if (x->latent > 0)
-            rc_emit_gemm(b, gpu, RC_P_EXPERTS, b->rq->layout.ffn_weights, t, x->latent, d);
+            rc_emit_gemm(b, gpu, RC_P_EXPERTS, w, t, x->latent, d);
     }
 }
 

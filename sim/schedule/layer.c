@@ -113,9 +113,21 @@ void rc_emit_op(rc_builder *b, uint32_t gpu, rc_part part, const char *op, rc_dt
     rc_emit(b, gpu, RC_LANE_COMPUTE, &s);
 }
 
+void rc_emit_blocks(rc_builder *b, uint32_t gpu, rc_part part, rc_dtype next, int64_t tokens,
+                    int64_t width) {
+    if (next == RC_FP8_BLOCK)
+        rc_emit_elementwise(b, gpu, part, "quantize_fp8_blocks", tokens, width);
+}
+
+const char *rc_swiglu_for(rc_dtype next) {
+    if (next == RC_FP8_BLOCK)
+        return "swiglu_fp8_blocks";
+    return rc_dtype_math(next) == RC_FP8 ? "swiglu_fp8" : "swiglu";
+}
+
 static void emit_norm(rc_builder *b, uint32_t gpu, rc_dtype next, int64_t tokens, int64_t width) {
     const double from = b->rq->quantised_from, row = rc_dtype_bytes(b->rq->layout.act);
-    const bool fp8 = rc_dtype_math(next) == RC_FP8;
+    const bool fp8 = next != RC_FP8_BLOCK && rc_dtype_math(next) == RC_FP8;
     const bool apart =
         fp8 && from != 0.0 && (double)tokens * (double)b->rq->model->hidden * row > from;
     rc_emit_elementwise(b, gpu, RC_P_NORM, fp8 && !apart ? "rmsnorm_fp8" : "rmsnorm", tokens,
@@ -127,6 +139,7 @@ static void emit_norm(rc_builder *b, uint32_t gpu, rc_dtype next, int64_t tokens
         s.b = b->rq->model->hidden;
         rc_emit(b, gpu, RC_LANE_COMPUTE, &s);
     }
+    rc_emit_blocks(b, gpu, RC_P_NORM, next, tokens, b->rq->model->hidden);
 }
 
 void rc_emit_norm(rc_builder *b, uint32_t gpu, rc_dtype next, int64_t tokens) {
@@ -202,9 +215,12 @@ void rc_emit_all_reduce(rc_builder *b) {
 }
 
 void rc_emit_out(rc_builder *b, int64_t width) {
-    for (uint32_t gpu = rc_own_first(b); gpu < b->p->gpus; gpu = rc_own_next(b, gpu))
-        rc_emit_gemm(b, gpu, RC_P_OUT, b->rq->layout.attn_weights,
-                     rc_rank_tokens(b, rc_rank_of(b, gpu)), b->rq->model->hidden, width);
+    const rc_dtype w = b->rq->layout.attn_weights;
+    for (uint32_t gpu = rc_own_first(b); gpu < b->p->gpus; gpu = rc_own_next(b, gpu)) {
+        const int64_t t = rc_rank_tokens(b, rc_rank_of(b, gpu));
+        rc_emit_blocks(b, gpu, RC_P_OUT, w, t, width);
+        rc_emit_gemm(b, gpu, RC_P_OUT, w, t, b->rq->model->hidden, width);
+    }
     rc_emit_all_reduce(b);
 }
 
@@ -260,8 +276,7 @@ static void emit_products(rc_builder *b, uint32_t gpu, int64_t t, int64_t own) {
     const rc_layout *l = &b->rq->layout;
     const int64_t d = b->rq->model->hidden, parts = b->kind->after == RC_FFN_PLAIN ? 1 : 2;
     rc_emit_gemm(b, gpu, RC_P_GATE_UP, l->ffn_weights, t, parts * own, d);
-    rc_emit_elementwise(b, gpu, RC_P_SWIGLU,
-                        rc_dtype_math(l->ffn_weights) == RC_FP8 ? "swiglu_fp8" : "swiglu", t, own);
+    rc_emit_elementwise(b, gpu, RC_P_SWIGLU, rc_swiglu_for(l->ffn_weights), t, own);
     rc_emit_gemm(b, gpu, RC_P_DOWN, l->ffn_weights, t, d, own);
 }
 

@@ -131,11 +131,13 @@ static void note_disagreement(const rc_model *m, const rc_layout *l, rc_notes *o
                     pairs[i].what, rc_dtype_name(pairs[i].used), rc_dtype_name(pairs[i].own));
 }
 
-/* Times of these rest on rows of the type that they are multiplied in. */
+/* Times of these rest on rows of the type that they are multiplied in. Of fp8-block there are rows of some machines;
+ * what a time rests on says whether of the one at hand. */
 static void note_modelled(const rc_layout *l, rc_notes *out) {
     const rc_dtype used[] = {l->attn_weights, l->ffn_weights};
     for (int i = 0; i < 2; i++) {
-        if (used[i] == RC_BF16 || used[i] == RC_FP8 || (i == 1 && used[1] == used[0]))
+        if (used[i] == RC_BF16 || used[i] == RC_FP8 || used[i] == RC_FP8_BLOCK ||
+            (i == 1 && used[1] == used[0]))
             continue;
         rc_note(out,
                 "weights in %s have not been measured: their products are modelled by rows of %s "

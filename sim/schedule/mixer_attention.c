@@ -101,6 +101,7 @@ static void through_latents(rc_builder *b, uint32_t gpu, int64_t t, int64_t keys
     const int64_t rank = b->kind->latent.q_rank, d = b->rq->model->hidden;
     rc_emit_gemm(b, gpu, RC_P_QKV, l->attn_weights, t, rank + keys, d);
     rc_emit_elementwise(b, gpu, RC_P_NORM, "rmsnorm", t, rank);
+    rc_emit_blocks(b, gpu, RC_P_NORM, l->attn_weights, t, rank);
     rc_emit_gemm(b, gpu, RC_P_QKV, l->attn_weights, t, queries, rank);
 }
 

@@ -78,8 +78,10 @@ static void before(rc_builder *b) {
         rc_emit_gemm(b, gpu, RC_P_QKV, l->attn_weights, t, (rank > 0 ? rank : queries) + latents,
                      d);
         rc_emit_elementwise(b, gpu, RC_P_NORM, "rmsnorm", t, rank + k->latent.kv_rank);
-        if (rank > 0)
+        if (rank > 0) {
+            rc_emit_blocks(b, gpu, RC_P_NORM, l->attn_weights, t, rank);
             rc_emit_gemm(b, gpu, RC_P_QKV, l->attn_weights, t, queries, rank);
+        }
         rc_emit_rotary(b, gpu, t,
                        (rc_heads){.query = b->hq,
                                   .kv = 1,

@@ -249,14 +249,15 @@ static void test_prices(void **state) {
     rc_asked empty = {norm, norm, RC_BF16, &zero};
     rc_probe p = {0.0, 0.0, RC_MEASURED};
     const rc_machine *m = rc_costs_machine(costs);
-    trips("a->d == RC_BF16 || a->d == RC_FP8", (void)rc_price_product(costs, &int4, &cost, &err));
+    trips("rc_product_type_of(a->d) < RC_PRODUCT_TYPES",
+          (void)rc_price_product(costs, &int4, &cost, &err));
     trips("s.m >= 1.0 && s.n >= 1.0 && s.k >= 1.0",
           (void)rc_price_product(costs, &nothing, &cost, &err));
     trips("a->d != RC_BF16 && a->d != RC_FP8 && a->d != RC_FP32",
           (void)rc_price_quantised(costs, &bf16, &cost, &err));
     trips("a->d == RC_INT4", (void)rc_price_packed(costs, RC_PRICE_DECODE, &bf16, &cost, &err));
     trips("tokens >= 1.0 && width >= 1.0", (void)rc_price_width(costs, &empty, &cost, &err));
-    trips("d == RC_BF16 || d == RC_FP8",
+    trips("d == RC_BF16 || d == RC_FP8 || d == RC_FP8_BLOCK",
           (void)rc_carry(m, &p, RC_COST_GEMM, RC_INT4, &at, &cost, &err));
     trips("info->work != NULL && info->bound != RC_BOUND_LINK",
           (void)rc_carry(m, &p, RC_COST_SEND_RECV, RC_BF16, &at, &cost, &err));
@@ -340,6 +341,9 @@ static void test_plans(void **state) {
           (void)rc_gemm_plan(&none_known, RC_BF16, 1.0, 1.0, 1.0));
     trips("m >= 1.0 && n >= 1.0 && k >= 1.0",
           (void)rc_gemm_plan(&rates, RC_BF16, nothing, 1.0, 1.0));
+    trips("rc_product_type_of(d) < RC_PRODUCT_TYPES",
+          (void)rc_gemm_plan(&rates, RC_INT4, 1.0, 1.0, 1.0));
+    trips("b != NULL", (void)rc_book_products(no_book, RC_BF16));
 }
 
 static void test_leaving_out(void **state) {

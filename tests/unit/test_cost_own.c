@@ -79,6 +79,65 @@ static void test_stand_in(void **state) {
     assert_true(fabs(fp8 / bf16 - 1.0) < 0.06);
 }
 
+static rc_cost product(const rc_machine *of, rc_dtype d, int64_t m, int64_t n, int64_t k) {
+    rc_costs *c = opened(of);
+    rc_cost out;
+    rc_error err = {0};
+    if (rc_cost_gemm(c, d, m, n, k, &out, &err) != RC_OK)
+        fail_msg("%s", err.msg);
+    rc_costs_close(c);
+    return out;
+}
+
+/* Products with a scale for each block were measured on the H100: the H200 takes as long where the matrix units bind
+ * them, and less where reading the weights does; without a part that stands in they are modelled. */
+static void test_blocks_stand_in(void **state) {
+    (void)state;
+    rc_machine h100 = machine("h100-sxm"), h200 = machine("h200-sxm"), alone = h200;
+    alone.stand_in[0] = '\0';
+    rc_cost here = product(&h100, RC_FP8_BLOCK, 8192, 7168, 16384);
+    rc_cost there = product(&h200, RC_FP8_BLOCK, 8192, 7168, 16384);
+    assert_int_equal(here.basis, RC_MEASURED);
+    assert_int_equal(there.basis, RC_TRANSFERRED);
+    assert_true(fabs(here.p50 / 1433.1e-6 - 1.0) < 1e-3); /* the row */
+    assert_true(fabs(here.p50 / there.p50 - 1.0) < 0.01);
+    rc_cost modelled = product(&alone, RC_FP8_BLOCK, 8192, 7168, 16384);
+    assert_int_equal(modelled.basis, RC_MODELLED);
+    assert_true(modelled.p50 < 0.9 * here.p50); /* by rows with a scale a row, which take less */
+    here = product(&h100, RC_FP8_BLOCK, 16, 36864, 7168);
+    there = product(&h200, RC_FP8_BLOCK, 16, 36864, 7168);
+    assert_true(here.p50 / there.p50 > 1.25 && here.p50 / there.p50 < 4.8 / 3.35);
+}
+
+static rc_cost quantised(const rc_machine *m, const char *op, int64_t tokens, int64_t width) {
+    rc_costs *c = opened(m);
+    rc_cost out;
+    rc_error err = {0};
+    const rc_axes at = {{[RC_AXIS_TOKENS] = tokens, [RC_AXIS_WIDTH] = width}};
+    if (rc_cost_named(c, op, RC_BF16, &at, &out, &err) != RC_OK)
+        fail_msg("%s", err.msg);
+    rc_costs_close(c);
+    return out;
+}
+
+/* So is what quantises by blocks: a row of its own, the other part's rows, or quantising by rows. */
+static void test_quantising_stands_in(void **state) {
+    (void)state;
+    rc_machine h100 = machine("h100-sxm"), h200 = machine("h200-sxm"), alone = h200;
+    alone.stand_in[0] = '\0';
+    const rc_cost row = quantised(&h100, "quantize_fp8_blocks", 8192, 7168);
+    assert_int_equal(row.basis, RC_MEASURED);
+    assert_true(fabs(row.p50 / 65.536e-6 - 1.0) < 1e-3);
+    const rc_cost there = quantised(&h200, "quantize_fp8_blocks", 8192, 7168);
+    assert_int_equal(there.basis, RC_TRANSFERRED);
+    assert_true(row.p50 / there.p50 > 1.2 && row.p50 / there.p50 < 4.8 / 3.35);
+    const rc_cost without = quantised(&alone, "quantize_fp8_blocks", 8192, 8192);
+    assert_int_equal(without.basis, RC_MODELLED);
+    /* as many bytes of it: 3 1/32 an element for 3 */
+    const rc_cost plain = quantised(&alone, "quantize_fp8", 8192, 8192);
+    assert_true(without.p50 > 1.002 * plain.p50 && without.p50 < 1.012 * plain.p50);
+}
+
 /* A ring of eight moves its largest messages at no more than what such rings reach: 370 GB/s of
  * bus bandwidth (NVIDIA/nccl, issue 2140). */
 static void test_beyond_the_rows(void **state) {
@@ -91,8 +150,8 @@ static void test_beyond_the_rows(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_own_all_reduce),
-        cmocka_unit_test(test_stand_in),
+        cmocka_unit_test(test_own_all_reduce),  cmocka_unit_test(test_stand_in),
+        cmocka_unit_test(test_blocks_stand_in), cmocka_unit_test(test_quantising_stands_in),
         cmocka_unit_test(test_beyond_the_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "sim/cost/asks.h"
 #include "sim/cost/points.h"
 #include "sim/cost/sources.h"
 #include "tests/support/cost_store.h"
@@ -121,17 +122,52 @@ static void test_condition(void **state) {
     rc_costs_close(plain);
 }
 
-/* Rows with scales of blocks are of no op's curve: least of all of bf16's, where the type of a row makes no difference. */
+/* Rows with scales of blocks are curves of their own, of products and of what moves rows to experts; of no other
+ * op's, least of all of bf16's, where the type of a row makes no difference. */
 static void test_blocks(void **state) {
     (void)state;
+    static const char *const products[] = {"gemm",      "grouped_gemm",  "mla_bmm",
+                                           "moe_ffn",   "moe_permute",   "moe_unpermute",
+                                           "dsa_index", "dsa_index_step"};
     for (rc_op op = 0; op < rc_op_count(); op++) {
         rc_row r = {.op = rc_op_info_of(op)->name, .dtype = "fp8-block"};
-        rc_dtype d;
-        assert_false(rc_row_type(&r, op, &d));
+        rc_dtype d = RC_FP32;
+        bool product = false;
+        for (size_t i = 0; i < sizeof products / sizeof products[0]; i++)
+            product = product || strcmp(r.op, products[i]) == 0;
+        assert_int_equal(rc_row_type(&r, op, &d), product);
+        assert_true(!product || d == RC_FP8_BLOCK);
         r.dtype = "bf16";
         assert_true(rc_row_type(&r, op, &d));
         assert_int_equal(d, RC_BF16);
     }
+}
+
+/* Quantising by blocks is an op of its own whose rows are those of quantising under a condition. */
+static void test_rows_under_a_condition(void **state) {
+    (void)state;
+    rc_row r = {.op = "quantize_fp8", .variant = "@blocks", .dtype = "bf16", .a = 64, .b = 7168};
+    rc_axes at;
+    assert_int_equal(rc_row_op(&r, &at), rc_op_named("quantize_fp8_blocks"));
+    assert_int_equal(at.at[RC_AXIS_TOKENS], 64);
+    assert_int_equal(at.at[RC_AXIS_WIDTH], 7168);
+    r.variant = "";
+    assert_int_equal(rc_row_op(&r, &at), rc_op_named("quantize_fp8"));
+    r.variant = "@sms124";
+    assert_int_equal(rc_row_op(&r, &at), rc_op_count());
+    r.op = "rmsnorm_fp8"; /* no op norms and quantises by blocks at once */
+    r.variant = "@blocks";
+    assert_int_equal(rc_row_op(&r, &at), rc_op_count());
+    assert_false(rc_op_has_rows("quantize_fp8_blocks"));
+    assert_true(rc_op_has_rows("quantize_fp8"));
+    rc_ask ask = {.op = rc_op_named("swiglu_fp8_blocks"),
+                  .at = {{[RC_AXIS_TOKENS] = 8, [RC_AXIS_WIDTH] = 2048}}};
+    rc_ask_row(&ask, &r);
+    assert_string_equal(r.op, "swiglu_fp8");
+    assert_string_equal(r.variant, "@blocks");
+    ask = (rc_ask){.op = RC_COST_GEMM, .dtype = RC_FP8_BLOCK};
+    rc_ask_row(&ask, &r);
+    assert_string_equal(r.dtype, "fp8-block");
 }
 
 static void refused(rc_source source, const char *name, const char *words) {
@@ -171,8 +207,11 @@ static void test_sources_of_ops(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_by_op),          cmocka_unit_test(test_condition),
-        cmocka_unit_test(test_blocks),         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_by_op),
+        cmocka_unit_test(test_condition),
+        cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_rows_under_a_condition),
         cmocka_unit_test(test_sources_of_ops),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -296,6 +296,36 @@ static void test_ops_follow_the_dtype(void **state) {
     rc_program_free(&p);
 }
 
+/* Under scales of blocks, which no norm makes, a kernel of its own quantises in front of QKV, of O and of gate and
+ * up; SwiGLU does in front of down. */
+static void test_blocks_are_quantised_apart(void **state) {
+    (void)state;
+    rc_layout l = cp4;
+    l.attn_weights = l.ffn_weights = RC_FP8_BLOCK;
+    rc_program p = build("pass-kv", l, RC_PREFILL, &(rc_sequence){64, 0}, 1);
+    int norms = 0, quantised = 0, products = 0;
+    for (size_t i = 0; i < p.task_count; i++) {
+        const rc_shape *s = programs_shape(&p, i);
+        if (p.tasks[i].gpu != 0)
+            continue;
+        if (s->kind == RC_T_GEMM) {
+            assert_int_equal(s->dtype, RC_FP8_BLOCK);
+            products++;
+        } else if (s->part == RC_P_SWIGLU) {
+            assert_string_equal(s->op, "swiglu_fp8_blocks");
+        } else if (s->part == RC_P_NORM && strcmp(s->op, "rmsnorm") == 0) {
+            norms++;
+        } else if (s->part == RC_P_NORM || s->part == RC_P_OUT) {
+            assert_string_equal(s->op, "quantize_fp8_blocks");
+            quantised++;
+        }
+    }
+    assert_int_equal(products, 4);
+    assert_int_equal(norms, 2);
+    assert_int_equal(quantised, 3);
+    rc_program_free(&p);
+}
+
 /* CP8 of TP2 on nodes of 8 GPUs: four ranks a node, so ring messages of ranks 3 and 7 leave theirs.
  */
 static void test_messages_that_leave_the_node(void **state) {
@@ -375,6 +405,7 @@ int main(void) {
         cmocka_unit_test(test_tensor_decode),
         cmocka_unit_test(test_mixed),
         cmocka_unit_test(test_mixed_ends),
+        cmocka_unit_test(test_blocks_are_quantised_apart),
         cmocka_unit_test(test_ops_follow_the_dtype),
         cmocka_unit_test(test_messages_that_leave_the_node),
         cmocka_unit_test(test_sums_are_a_second_message),

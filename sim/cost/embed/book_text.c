@@ -213,7 +213,7 @@ static void put_book(FILE *f, const rc_book *b, size_t book) {
     for (size_t i = 0; i <= RC_OPS_MAX; i++)
         (void)fprintf(f, "%s%zu", i > 0 ? ", " : "", b->first[i]);
     (void)fputs("},\n     .products = {", f);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < RC_PRODUCT_TYPES; i++)
         (void)fprintf(f, "%s{%a, %a, %a}", i > 0 ? ", " : "", b->products[i].flops,
                       b->products[i].bytes, b->products[i].sms);
     (void)fputs("},\n     ", f);
