@@ -1,5 +1,5 @@
-/* Memory that runs out at any one call: the engine, the cost book, the evaluator, a scenario and a served run either do
- * what they do with enough of it, or say that there is none, and keep nothing.
+/* Memory that runs out at any one call: the engine, the cost book, the evaluator, a scenario and a
+ * plan's workload in short either do what they do with enough of it, or say that there is none, and keep nothing.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,6 +22,7 @@ int main(void) {
 #include <string.h>
 #include "sim/engine/engine.h"
 #include "sim/forward/scenario.h"
+#include "sim/plan/plan_internal.h"
 #include "tests/support/cost_store.h"
 
 typedef struct result {
@@ -124,6 +125,41 @@ static void forward(void *x) {
     memset(&s, 0, sizeof s);
 }
 
+/* A workload of 300 requests of which each leaves blocks to the next, in short. */
+static void load(void *x) {
+    enum { REQUESTS = 300 };
+    static rc_req all[REQUESTS];
+    static rc_span spans[REQUESTS];
+    static rc_plan p;
+    result *r = x;
+    rc_plan_load w = {0};
+    p.objective_count = 1;
+    p.objectives[0] = (rc_objective){.limit = 1.0, .share = 0.9, .to = INT64_MAX};
+    for (uint32_t i = 0; i < REQUESTS; i++) {
+        spans[i] = (rc_span){3 * i, 6};
+        all[i] = (rc_req){.arrival = (rc_time)i,
+                          .input = 500 + i,
+                          .output = 4,
+                          .after = RC_NO_REQUEST,
+                          .child = RC_NO_REQUEST,
+                          .sibling = RC_NO_REQUEST,
+                          .session = RC_NO_SESSION,
+                          .prefix = -1,
+                          .span = i,
+                          .spans = 1,
+                          .named = 6};
+    }
+    const rc_trace t = {.at = all,
+                        .count = REQUESTS,
+                        .block = 16,
+                        .blocks = 3 * REQUESTS + 6,
+                        .spans = spans,
+                        .span_count = REQUESTS};
+    r->st = plan_load(&p, &t, &w, &r->err);
+    r->value = r->st == RC_OK ? w.cached + (double)w.least_count : 0.0;
+    plan_load_free(&w);
+}
+
 static void test_engine(void **state) {
     (void)state;
     all_calls("engine", engine, NULL, 1000, 0);
@@ -146,8 +182,14 @@ static void test_forward(void **state) {
     all_calls("forward", forward, path, 300, 0);
 }
 
+static void test_load(void **state) {
+    (void)state;
+    all_calls("load", load, NULL, 1000, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_load),
         cmocka_unit_test(test_engine),
         cmocka_unit_test(test_book),
         cmocka_unit_test(test_forward),
