@@ -5,7 +5,25 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#define plan_step_time stated_step_time
 #include "sim/plan/plan_bounds.c"
+
+static double of_batch[16]; /* s of a step of 1, 2, 4, ... sequences */
+static int steps;
+static int64_t keys_asked;
+
+rc_status stated_step_time(plan_passes *x, const rc_plan_option *o, uint32_t decodes,
+                           int64_t context, int64_t longest, double *out, rc_error *err) {
+    (void)x, (void)o, (void)err;
+    int k = 0;
+    while (k < 15 && 1U << k < decodes)
+        k++;
+    assert_true(1U << k == decodes && context == longest); /* others have next to none */
+    *out = of_batch[k];
+    steps++;
+    keys_asked = longest;
+    return RC_OK;
+}
 
 static rc_plan plan;
 static rc_plan_load load;
@@ -89,6 +107,56 @@ static void test_values(void **state) {
     assert_true(b.value[0] == 0.0);
 }
 
+/* The best of all batches up to the most that there may be; of a speculative step what one token takes, which is no more than the
+ * step. */
+static void test_least_step(void **state) {
+    (void)state;
+    static rc_serve serve;
+    const rc_serve none = {.max_batch = 0};
+    static const struct {
+        int32_t max_batch;
+        int steps;
+        double time;
+    } t[] = {{1, 1, 9.0}, {2, 2, 8.0}, {3, 2, 8.0}, {4, 3, 5.0},
+             {7, 3, 5.0}, {8, 4, 5.0}, {64, 7, 4.0}};
+    static const double times[] = {9.0, 8.0, 5.0, 6.0, 7.0, 4.0, 4.5};
+    serve = none;
+    plan.serve = &serve;
+    for (int i = 0; i < 16; i++)
+        of_batch[i] = i < 7 ? times[i] : 100.0;
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        const rc_plan_option o = {.tp = 8, .cp = 1, .prefill = 1, .max_batch = t[i].max_batch};
+        double out = -1.0;
+        steps = 0;
+        assert_int_equal(least_step(&bounds, &o, 1000, &out, NULL), RC_OK);
+        assert_true(out == t[i].time && steps == t[i].steps && keys_asked == 1000);
+    }
+    static const int64_t inputs[][2] = {
+        {498, 498}, {499, 499}, {500, 499}, {1000, 499}}; /* of which a window of 500 sees */
+    serve.pattern = RC_PATTERN_WINDOW;
+    serve.window = 500;
+    for (size_t i = 0; i < 4; i++) {
+        const rc_plan_option o = {.tp = 8, .cp = 1, .prefill = 1, .max_batch = 1};
+        double out;
+        assert_int_equal(least_step(&bounds, &o, inputs[i][0], &out, NULL), RC_OK);
+        assert_int_equal(keys_asked, inputs[i][1]);
+    }
+    serve = none;
+    static const struct {
+        double cost;
+        int kinds;
+        double time;
+    } drafts[] = {{1.0, 1, 9.0}, {1.5, 3, 3.0}, {0.5, 3, 1.5}, {2.0, 1, 9.0}};
+    const rc_plan_option one = {.tp = 8, .cp = 1, .prefill = 1, .max_batch = 1};
+    for (size_t i = 0; i < sizeof drafts / sizeof drafts[0]; i++) {
+        double out = -1.0;
+        serve.step_cost = drafts[i].cost;
+        serve.step_kinds = drafts[i].kinds;
+        assert_int_equal(least_step(&bounds, &one, 1000, &out, NULL), RC_OK);
+        assert_true(fabs(out - drafts[i].time) < 1e-12);
+    }
+}
+
 static void test_cut_names(void **state) {
     (void)state;
     static const char *const names[] = {"none",    "layout", "KV dtype", "memory",
@@ -100,6 +168,6 @@ static void test_cut_names(void **state) {
 int main(void) {
 #define T(f) cmocka_unit_test_setup(f, setup)
     const struct CMUnitTest tests[] = {T(test_limits), T(test_quantile), T(test_values),
-                                       T(test_cut_names)};
+                                       T(test_least_step), T(test_cut_names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
