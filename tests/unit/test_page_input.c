@@ -139,7 +139,8 @@ static void test_parsed(void **state) {
     json_decref(root);
     static const struct {
         const char *text, *says;
-    } t[] = {{"T,P,batch,cp,pass_kv_ms\n1,2,3,4,5\n", "g.csv:1:1: missing column 'pass_q_ms' (found 'pass_kv_ms')"},
+    } t[] = {{"T,P,batch,cp,pass_kv_ms\n1,2,3,4,5\n",
+              "g.csv:1:1: missing column 'pass_q_ms' (found 'pass_kv_ms')"},
              {"{\"a\": 1,\n \"a\": 2}", "g.csv:2:4: duplicate object key near '\"a\"'"},
              {"", "g.csv:1: '[' or '{' expected near end of file"},
              {" x", "g.csv:1:2: '[' or '{' expected near 'x'"}};
