@@ -50,8 +50,8 @@ static rc_status set_suite(rc_calib_options *o, const char *v, rc_error *err) {
 static rc_status set_out(rc_calib_options *o, const char *v, rc_error *err) {
     size_t n = strlen(v);
     if (!((n > 4 && !strcmp(v + n - 4, ".csv")) || (n > 3 && !strcmp(v + n - 3, ".db"))))
-        return rc_fail_at(err, RC_E_USAGE, "--out", 0, 0,
-                          "\"%s\": expected a name ending in .csv or .db", v);
+        return rc_fail_file(err, RC_E_USAGE, "--out",
+                            "\"%s\": expected a name ending in .csv or .db", v);
     o->out = v;
     return RC_OK;
 }
@@ -59,9 +59,9 @@ static rc_status set_out(rc_calib_options *o, const char *v, rc_error *err) {
 static rc_status set_word(const char **field, const char *flag, const char *v, size_t max,
                           rc_error *err) {
     if (!*v || strlen(v) > max || strpbrk(v, " \t\r\n,\""))
-        return rc_fail_at(err, RC_E_USAGE, flag, 0, 0,
-                          "\"%s\": expected 1 to %zu characters without blanks, commas or quotes",
-                          v, max);
+        return rc_fail_file(err, RC_E_USAGE, flag,
+                            "\"%s\": expected 1 to %zu characters without blanks, commas or quotes",
+                            v, max);
     *field = v;
     return RC_OK;
 }
@@ -82,9 +82,9 @@ static rc_status set_state(rc_calib_options *o, const char *v, rc_error *err) {
     if (o->burst || o->sustained)
         return RC_OK;
     const char *near = rc_nearest(v, names);
-    return rc_fail_at(err, RC_E_USAGE, "--state", 0, 0,
-                      "\"%s\": expected burst, sustained or both%s%s%s", v,
-                      near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    return rc_fail_file(err, RC_E_USAGE, "--state",
+                        "\"%s\": expected burst, sustained or both%s%s%s", v,
+                        near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 }
 
 /* Name the flag in an error that the number parser made. */
@@ -99,7 +99,7 @@ static rc_status at_flag(rc_status st, const char *flag, rc_error *err) {
 static rc_status set_budget(rc_calib_options *o, const char *v, rc_error *err) {
     RC_TRY(at_flag(rc_quantity_parse(v, RC_DIM_TIME, &o->budget_s, err), "--budget", err));
     if (o->budget_s < 1 || o->budget_s > 86400)
-        return rc_fail_at(err, RC_E_USAGE, "--budget", 0, 0, "\"%s\": expected 1 s to 86400 s", v);
+        return rc_fail_file(err, RC_E_USAGE, "--budget", "\"%s\": expected 1 s to 86400 s", v);
     return RC_OK;
 }
 
@@ -134,16 +134,16 @@ static rc_status set_gpu(rc_calib_options *o, const char *v, rc_error *err) {
 
 static rc_status set_have(rc_calib_options *o, const char *v, rc_error *err) {
     if (!*v)
-        return rc_fail_at(err, RC_E_USAGE, "--have", 0, 0, "expected a file's name");
+        return rc_fail_file(err, RC_E_USAGE, "--have", "expected a file's name");
     o->have = v;
     return RC_OK;
 }
 
 static rc_status add_points(rc_calib_options *o, const char *v, rc_error *err) {
     if (!*v)
-        return rc_fail_at(err, RC_E_USAGE, "--points", 0, 0, "expected a file's name");
+        return rc_fail_file(err, RC_E_USAGE, "--points", "expected a file's name");
     if (o->point_files == RC_POINT_FILES)
-        return rc_fail_at(err, RC_E_USAGE, "--points", 0, 0, "at most %d files", RC_POINT_FILES);
+        return rc_fail_file(err, RC_E_USAGE, "--points", "at most %d files", RC_POINT_FILES);
     o->points[o->point_files++] = v;
     return RC_OK;
 }
@@ -165,9 +165,9 @@ static rc_status unknown(const char *word, bool flag, rc_error *err) {
         "--all",   "--verbose", "--transport", "--gpu",    "--have",  "--points", NULL};
     static const char *const commands[] = {"list", "run", "ring", NULL};
     const char *near = rc_nearest(word, flag ? flags : commands);
-    return rc_fail_at(err, RC_E_USAGE, word, 0, 0, "unknown %s%s%s%s", flag ? "option" : "command",
-                      near ? "; did you mean " : "", near ? near : "",
-                      near ? "?" : " (see --help)");
+    return rc_fail_file(err, RC_E_USAGE, word, "unknown %s%s%s%s", flag ? "option" : "command",
+                        near ? "; did you mean " : "", near ? near : "",
+                        near ? "?" : " (see --help)");
 }
 
 /* A flag without a value. False when it is none of them. */
@@ -199,7 +199,7 @@ static rc_status take(rc_calib_options *o, int argc, char **argv, int *i, rc_err
         if (word[n] == '=')
             return valued[k].set(o, word + n + 1, err);
         if (*i + 1 >= argc)
-            return rc_fail_at(err, RC_E_USAGE, valued[k].name, 0, 0, "needs a value");
+            return rc_fail_file(err, RC_E_USAGE, valued[k].name, "needs a value");
         return valued[k].set(o, argv[++*i], err);
     }
     return unknown(word, word[0] == '-', err);
@@ -226,16 +226,16 @@ rc_status rc_calib_options_parse(int argc, char **argv, rc_calib_options *o, rc_
     for (int i = 2; i < argc; i++)
         RC_TRY(take(o, argc, argv, &i, err));
     if (o->command == RC_CALIB_LIST && argc > 2)
-        return rc_fail_at(err, RC_E_USAGE, argv[2], 0, 0, "list takes no options");
+        return rc_fail_file(err, RC_E_USAGE, argv[2], "list takes no options");
     if (o->command == RC_CALIB_RUN && !o->suites && !o->point_files)
-        return rc_fail_at(err, RC_E_USAGE, "--suite", 0, 0,
-                          "is missing: name suites, or all, or a file of --points");
+        return rc_fail_file(err, RC_E_USAGE, "--suite",
+                            "is missing: name suites, or all, or a file of --points");
     if (o->quick && o->point_files)
-        return rc_fail_at(err, RC_E_USAGE, "--quick", 0, 0,
-                          "contradicts --points, which says what to measure");
+        return rc_fail_file(err, RC_E_USAGE, "--quick",
+                            "contradicts --points, which says what to measure");
     if (o->command == RC_CALIB_RUN && !o->out)
-        return rc_fail_at(err, RC_E_USAGE, "--out", 0, 0, "is missing: FILE.csv or FILE.db");
+        return rc_fail_file(err, RC_E_USAGE, "--out", "is missing: FILE.csv or FILE.db");
     if (o->force && o->resume)
-        return rc_fail_at(err, RC_E_USAGE, "--resume", 0, 0, "contradicts --force");
+        return rc_fail_file(err, RC_E_USAGE, "--resume", "contradicts --force");
     return RC_OK;
 }

@@ -459,10 +459,10 @@ static rc_status same_machine(const rc_calib *c, rc_error *err) {
     for (size_t i = 0; i < c->row_file.n; i++) {
         const rc_record *r = &c->row_file.rows[i];
         if (strcmp(r->machine, c->machine) != 0 || strcmp(r->gpu, c->gpu.name) != 0)
-            return rc_fail_at(err, RC_E_INPUT, c->row_file.part, 0, 0,
-                              "holds rows of %s (%s); this is %s (%s): another --out, or --force "
-                              "to start anew",
-                              r->machine, r->gpu, c->machine, c->gpu.name);
+            return rc_fail_file(err, RC_E_INPUT, c->row_file.part,
+                                "holds rows of %s (%s); this is %s (%s): another --out, or --force "
+                                "to start anew",
+                                r->machine, r->gpu, c->machine, c->gpu.name);
     }
     return RC_OK;
 }
@@ -529,11 +529,10 @@ static rc_status find_gpu(rc_calib *c, int *device, rc_error *err) {
         return rc_fail(err, RC_E_IO,
                        "no CUDA GPU is visible here (driver missing, or CUDA_VISIBLE_DEVICES)");
     if (o->gpus > there || wanted > there)
-        return rc_fail_at(err, RC_E_USAGE, "--gpus", 0, 0, "%d asked for, %d visible",
-                          o->gpus > wanted ? o->gpus : wanted, there);
+        return rc_fail_file(err, RC_E_USAGE, "--gpus", "%d asked for, %d visible",
+                            o->gpus > wanted ? o->gpus : wanted, there);
     if (o->gpu >= there)
-        return rc_fail_at(err, RC_E_USAGE, "--gpu", 0, 0, "%d asked for, %d visible", o->gpu,
-                          there);
+        return rc_fail_file(err, RC_E_USAGE, "--gpu", "%d asked for, %d visible", o->gpu, there);
     *device = c->group.size > 1 ? c->group.local % there : o->gpu > 0 ? o->gpu : 0;
     c->gpus = c->group.size > 1 ? c->group.size : o->gpus ? o->gpus : o->gpu >= 0 ? 1 : there;
     return RC_OK;
@@ -632,8 +631,8 @@ static rc_status take_points(rc_calib_options *o, rc_point_set *set, rc_error *e
     o->suites = o->suites ? o->suites & there : there;
     if (o->suites)
         return RC_OK;
-    return rc_fail_at(err, RC_E_INPUT, o->points[0], 0, 0, "holds no points%s",
-                      there ? " of the suites that were named" : "");
+    return rc_fail_file(err, RC_E_INPUT, o->points[0], "holds no points%s",
+                        there ? " of the suites that were named" : "");
 }
 
 rc_status rc_calib_run(const rc_calib_options *o, rc_error *err) {

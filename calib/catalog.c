@@ -74,10 +74,10 @@ rc_status rc_suites_parse(const char *text, unsigned *set, rc_error *err) {
                 found = 1u << i;
         if (!found) {
             const char *near = rc_nearest(word, rc_suite_names());
-            return rc_fail_at(err, RC_E_USAGE, "--suite", 0, 0,
-                              "no suite is called \"%s\"%s%s%s; `ringcast-calib list` shows them",
-                              word, near ? "; did you mean \"" : "", near ? near : "",
-                              near ? "\"?" : "");
+            return rc_fail_file(err, RC_E_USAGE, "--suite",
+                                "no suite is called \"%s\"%s%s%s; `ringcast-calib list` shows them",
+                                word, near ? "; did you mean \"" : "", near ? near : "",
+                                near ? "\"?" : "");
         }
         *set |= found;
         s += strcspn(s, ",");

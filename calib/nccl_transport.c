@@ -20,8 +20,7 @@ rc_status rc_nccl_transport_set(const char *transport, rc_error *err) {
     while (rc_nccl_transports[level] && strcmp(rc_nccl_transports[level], transport) != 0)
         level++;
     if (!rc_nccl_transports[level])
-        return rc_fail_at(err, RC_E_USAGE, "--child", 0, 0, "no transport is called \"%s\"",
-                          transport);
+        return rc_fail_file(err, RC_E_USAGE, "--child", "no transport is called \"%s\"", transport);
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
         if (settings[i].level <= level)
             bad |= setenv(settings[i].name, settings[i].value, 1);

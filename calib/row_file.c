@@ -83,14 +83,14 @@ static rc_status open_csv(rc_row_file *s, bool resume, rc_error *err) {
     RC_TRY(write_csv(s, s->part, true, false, err));
     s->f = fopen(s->part, "a");
     if (!s->f)
-        return rc_fail_at(err, RC_E_IO, s->part, 0, 0, "cannot be written: %s", strerror(errno));
+        return rc_fail_file(err, RC_E_IO, s->part, "cannot be written: %s", strerror(errno));
     return RC_OK;
 }
 
 static rc_status add_csv(rc_row_file *s, const rc_record *r, rc_error *err) {
     RC_TRY(rc_record_write(s->f, r, err));
     if (fflush(s->f) != 0)
-        return rc_fail_at(err, RC_E_IO, s->part, 0, 0, "cannot be written: %s", strerror(errno));
+        return rc_fail_file(err, RC_E_IO, s->part, "cannot be written: %s", strerror(errno));
     return RC_OK;
 }
 
@@ -100,10 +100,11 @@ static rc_status may_open(const rc_row_file *s, bool resume, rc_error *err) {
     if (s->force)
         return RC_OK;
     if (access(s->path, F_OK) == 0)
-        return rc_fail_at(err, RC_E_IO, s->path, 0, 0, "exists already (--force replaces it)");
+        return rc_fail_file(err, RC_E_IO, s->path, "exists already (--force replaces it)");
     if (!resume && access(s->part, F_OK) == 0)
-        return rc_fail_at(err, RC_E_IO, s->part, 0, 0,
-                          "is left from an interrupted run: --resume goes on, --force starts anew");
+        return rc_fail_file(
+            err, RC_E_IO, s->part,
+            "is left from an interrupted run: --resume goes on, --force starts anew");
     return RC_OK;
 }
 
@@ -112,8 +113,8 @@ rc_status rc_row_file_open(rc_row_file *s, const char *path, const char *head, b
     memset(s, 0, sizeof *s);
     size_t n = strlen(path);
     if (n >= sizeof s->path)
-        return rc_fail_at(err, RC_E_USAGE, "--out", 0, 0, "the name is longer than %zu characters",
-                          sizeof s->path - 1);
+        return rc_fail_file(err, RC_E_USAGE, "--out", "the name is longer than %zu characters",
+                            sizeof s->path - 1);
     snprintf(s->path, sizeof s->path, "%s", path);
     snprintf(s->part, sizeof s->part, "%s.part", path);
     s->force = force;
@@ -146,7 +147,7 @@ bool rc_row_file_has(const rc_row_file *s, const rc_record *point) {
 rc_status rc_row_file_leave_out(rc_row_file *s, const char *path, rc_error *err) {
     assert(s->have == NULL);
     if (access(path, F_OK) != 0)
-        return rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot be read: %s", strerror(errno));
+        return rc_fail_file(err, RC_E_IO, path, "cannot be read: %s", strerror(errno));
     return read_csv(path, &s->have, &s->nhave, err);
 }
 

@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 static rc_status sql_fail(const rc_row_file *s, const char *what, rc_error *err) {
-    return rc_fail_at(err, RC_E_IO, s->part, 0, 0, "%s: %s", what,
-                      s->db ? sqlite3_errmsg(s->db) : "out of memory");
+    return rc_fail_file(err, RC_E_IO, s->part, "%s: %s", what,
+                        s->db ? sqlite3_errmsg(s->db) : "out of memory");
 }
 
 static rc_status run(rc_row_file *s, const char *sql, const char *what, rc_error *err) {
@@ -51,7 +51,7 @@ static rc_status create(rc_row_file *s, rc_error *err) {
     (void)sqlite3_close(s->db);
     s->db = NULL;
     if (st == RC_OK && rename(path, s->part) != 0)
-        st = rc_fail_at(err, RC_E_IO, s->part, 0, 0, "cannot be created: %s", strerror(errno));
+        st = rc_fail_file(err, RC_E_IO, s->part, "cannot be created: %s", strerror(errno));
     if (st != RC_OK)
         (void)remove(path);
     return st;
@@ -121,8 +121,9 @@ rc_status rc_row_file_db_open(rc_row_file *s, rc_row_file_keep each, rc_error *e
     RC_TRY(number(s, "PRAGMA application_id", &id, err));
     RC_TRY(number(s, "PRAGMA user_version", &version, err));
     if (id != RC_STORE_APPLICATION_ID || version != RC_STORE_SCHEMA_VERSION)
-        return rc_fail_at(err, RC_E_SCHEMA, s->part, 0, 0,
-                          "is no calibration store of schema version %d", RC_STORE_SCHEMA_VERSION);
+        return rc_fail_file(err, RC_E_SCHEMA, s->part,
+                            "is no calibration store of schema version %d",
+                            RC_STORE_SCHEMA_VERSION);
     RC_TRY(run(s, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;", "cannot be written", err));
     RC_TRY(take_up(s, each, err));
     return prepare(s, err);
@@ -175,9 +176,8 @@ rc_status rc_row_file_db_finish(rc_row_file *s, rc_error *err) {
         return sql_fail(s, "cannot be closed", err);
     s->db = NULL;
     if (!s->force && access(s->path, F_OK) == 0)
-        return rc_fail_at(err, RC_E_IO, s->path, 0, 0,
-                          "appeared while measuring; it is left alone");
+        return rc_fail_file(err, RC_E_IO, s->path, "appeared while measuring; it is left alone");
     if (rename(s->part, s->path) != 0)
-        return rc_fail_at(err, RC_E_IO, s->path, 0, 0, "cannot be written: %s", strerror(errno));
+        return rc_fail_file(err, RC_E_IO, s->path, "cannot be written: %s", strerror(errno));
     return RC_OK;
 }

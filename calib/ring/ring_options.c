@@ -60,7 +60,7 @@ static rc_status take(rc_ring_options *o, const char *flag, const char *v, rc_er
             bool word =
                 texts[i].to != &o->cases && texts[i].to != &o->out && texts[i].to != &o->trace;
             if (!*v || (word && (strlen(v) > 47 || strpbrk(v, " ,\"\t\r\n"))))
-                return rc_fail_at(err, RC_E_USAGE, flag, 0, 0, "\"%.80s\": expected a name", v);
+                return rc_fail_file(err, RC_E_USAGE, flag, "\"%.80s\": expected a name", v);
             *texts[i].to = v;
             return RC_OK;
         }
@@ -83,17 +83,16 @@ static rc_status take(rc_ring_options *o, const char *flag, const char *v, rc_er
 static rc_status check(const rc_ring_options *o, rc_error *err) {
     size_t n = o->out ? strlen(o->out) : 0;
     if (!o->out && !o->virtual_ranks && !o->check_only)
-        return rc_fail_at(err, RC_E_USAGE, "--out", 0, 0, "is missing: FILE.csv");
+        return rc_fail_file(err, RC_E_USAGE, "--out", "is missing: FILE.csv");
     if (o->out && (n < 5 || strcmp(o->out + n - 4, ".csv") != 0))
-        return rc_fail_at(err, RC_E_USAGE, "--out", 0, 0, "\"%s\": expected a name ending in .csv",
-                          o->out);
+        return rc_fail_file(err, RC_E_USAGE, "--out", "\"%s\": expected a name ending in .csv",
+                            o->out);
     if (o->out && (o->virtual_ranks > 1 || o->check_only))
-        return rc_fail_at(err, RC_E_USAGE, "--out", 0, 0, "a run that only checks has no rows");
+        return rc_fail_file(err, RC_E_USAGE, "--out", "a run that only checks has no rows");
     if (o->trace && (o->virtual_ranks > 1 || o->check_only))
-        return rc_fail_at(err, RC_E_USAGE, "--trace", 0, 0,
-                          "a run that only checks has no timeline");
+        return rc_fail_file(err, RC_E_USAGE, "--trace", "a run that only checks has no timeline");
     if (o->force && o->resume)
-        return rc_fail_at(err, RC_E_USAGE, "--resume", 0, 0, "contradicts --force");
+        return rc_fail_file(err, RC_E_USAGE, "--resume", "contradicts --force");
     return RC_OK;
 }
 
@@ -110,9 +109,9 @@ rc_status rc_ring_options_parse(int argc, char **argv, rc_ring_options *o, rc_er
             known++;
         if (!flags[known]) {
             const char *near = rc_nearest(w, flags);
-            return rc_fail_at(err, RC_E_USAGE, w, 0, 0, "unknown option%s%s%s",
-                              near ? "; did you mean " : "", near ? near : "",
-                              near ? "?" : " (see ringcast-calib ring --help)");
+            return rc_fail_file(err, RC_E_USAGE, w, "unknown option%s%s%s",
+                                near ? "; did you mean " : "", near ? near : "",
+                                near ? "?" : " (see ringcast-calib ring --help)");
         }
         if (!strcmp(w, "--check-only"))
             o->check_only = true;
@@ -123,7 +122,7 @@ rc_status rc_ring_options_parse(int argc, char **argv, rc_ring_options *o, rc_er
         else if (!strcmp(w, "--help"))
             o->help = true;
         else if (i + 1 >= argc)
-            return rc_fail_at(err, RC_E_USAGE, w, 0, 0, "needs a value");
+            return rc_fail_file(err, RC_E_USAGE, w, "needs a value");
         else
             RC_TRY(take(o, w, argv[++i], err));
     }

@@ -20,7 +20,7 @@
 static const char *const columns[] = {RC_RING_CASE_COLUMNS, RC_RING_ROW_COLUMNS, NULL};
 
 static rc_status io(const rc_ring_file *f, rc_error *err) {
-    return rc_fail_at(err, RC_E_IO, f->part, 0, 0, "cannot be written: %s", strerror(errno));
+    return rc_fail_file(err, RC_E_IO, f->part, "cannot be written: %s", strerror(errno));
 }
 
 static void put_header(FILE *f) {
@@ -73,15 +73,16 @@ rc_status rc_ring_file_open(rc_ring_file *f, const rc_ring_options *o, rc_error 
     if (!o->out)
         return RC_OK;
     if (strlen(o->out) >= sizeof f->path)
-        return rc_fail_at(err, RC_E_USAGE, "--out", 0, 0, "the name is too long");
+        return rc_fail_file(err, RC_E_USAGE, "--out", "the name is too long");
     snprintf(f->path, sizeof f->path, "%s", o->out);
     snprintf(f->part, sizeof f->part, "%s.part", o->out);
     bool part = access(f->part, F_OK) == 0;
     if (!o->force && access(f->path, F_OK) == 0)
-        return rc_fail_at(err, RC_E_IO, f->path, 0, 0, "exists already (--force replaces it)");
+        return rc_fail_file(err, RC_E_IO, f->path, "exists already (--force replaces it)");
     if (!o->force && !o->resume && part)
-        return rc_fail_at(err, RC_E_IO, f->part, 0, 0,
-                          "is left from an interrupted run: --resume goes on, --force starts anew");
+        return rc_fail_file(
+            err, RC_E_IO, f->part,
+            "is left from an interrupted run: --resume goes on, --force starts anew");
     if (o->resume && part)
         RC_TRY(rc_file_read(f->part, &f->there, &size, err));
     return write_part(f, err);
@@ -91,8 +92,7 @@ rc_status rc_ring_file_finish(rc_ring_file *f, bool force, rc_error *err) {
     if (!f->path[0])
         return RC_OK;
     if (!force && access(f->path, F_OK) == 0)
-        return rc_fail_at(err, RC_E_IO, f->path, 0, 0,
-                          "appeared while measuring; it is left alone");
+        return rc_fail_file(err, RC_E_IO, f->path, "appeared while measuring; it is left alone");
     return rename(f->part, f->path) == 0 ? RC_OK : io(f, err);
 }
 

@@ -34,7 +34,7 @@ static rc_status take(rc_serve_command *o, const char *flag, const char *v, rc_e
     else if (!strcmp(flag, "--checks"))
         return rc_quantity_int(v, 0, 1000000, &o->checks, err);
     else
-        return rc_fail_at(err, RC_E_USAGE, flag, 0, 0, "no such option of serve");
+        return rc_fail_file(err, RC_E_USAGE, flag, "no such option of serve");
     return RC_OK;
 }
 
@@ -48,7 +48,7 @@ rc_status rc_serve_command_parse(int argc, char **argv, rc_serve_command *o, rc_
         else if (!strcmp(argv[i], "--real-time"))
             o->real_time = true;
         else if (i + 1 == argc)
-            return rc_fail_at(err, RC_E_USAGE, argv[i], 0, 0, "an option with a value is expected");
+            return rc_fail_file(err, RC_E_USAGE, argv[i], "an option with a value is expected");
         else {
             RC_TRY(take(o, argv[i], argv[i + 1], err));
             i++;

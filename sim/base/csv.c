@@ -48,7 +48,7 @@ static rc_status refuse(const scanner *s, const char *what) {
 }
 
 static rc_status no_memory(const char *name, rc_error *err) {
-    return rc_fail_at(err, RC_E_NOMEM, name, 0, 0, "out of memory while reading");
+    return rc_fail_file(err, RC_E_NOMEM, name, "out of memory while reading");
 }
 
 /* Step over one byte; columns count characters, so UTF-8 continuation bytes do not move them. */

@@ -26,12 +26,12 @@ static rc_status parse(const char *name, const char *text, size_t size, rc_doc *
     *out = NULL;
     rc_doc *d = calloc(1, sizeof *d);
     if (!d)
-        return rc_fail_at(err, RC_E_NOMEM, name, 0, 0, "out of memory while reading");
+        return rc_fail_file(err, RC_E_NOMEM, name, "out of memory while reading");
     d->arena = rc_arena_create();
     d->name = rc_arena_strdup(d->arena, name);
     rc_status st = RC_OK;
     if (!d->arena || !d->name)
-        st = rc_fail_at(err, RC_E_NOMEM, name, 0, 0, "out of memory while reading");
+        st = rc_fail_file(err, RC_E_NOMEM, name, "out of memory while reading");
     if (st == RC_OK && twice)
         st = rc_doc_build_json(d->arena, d->name, text, size, &d->root, twice, err);
     else if (st == RC_OK)
@@ -407,11 +407,11 @@ static rc_status override_value(rc_doc *d, const char *path, const char *value, 
                                 rc_error *err) {
     const char *place = rc_arena_printf(d->arena, "--set %s=%s", path, value);
     if (!place)
-        return rc_fail_at(err, RC_E_NOMEM, "--set", 0, 0, "out of memory");
+        return rc_fail_file(err, RC_E_NOMEM, "--set", "out of memory");
     RC_TRY(rc_doc_build(d->arena, place, true, value, strlen(value), out, err));
     if (!*out)
         *out = rc_doc_new_node(d->arena, RC_NODE_SCALAR, place, 0, 0);
-    return *out ? RC_OK : rc_fail_at(err, RC_E_NOMEM, "--set", 0, 0, "out of memory");
+    return *out ? RC_OK : rc_fail_file(err, RC_E_NOMEM, "--set", "out of memory");
 }
 
 /* The slot of `key` in `at`: an existing entry, a new one in a map, or an item of a list by number.
@@ -422,10 +422,10 @@ static rc_entry *override_slot(rc_doc *d, rc_node *at, const char *key, const ch
         int64_t i = -1;
         if (rc_quantity_int(key, 0, INT64_MAX, &i, NULL) == RC_OK && (size_t)i < at->count)
             return &at->entries[i];
-        *st = rc_fail_at(err, RC_E_USAGE, "--set", 0, 0,
-                         "path '%s': '%s' is not one of the %zu items of the list, which are "
-                         "numbered from 0",
-                         path, key, at->count);
+        *st = rc_fail_file(err, RC_E_USAGE, "--set",
+                           "path '%s': '%s' is not one of the %zu items of the list, which are "
+                           "numbered from 0",
+                           path, key, at->count);
         return NULL;
     }
     for (size_t i = 0; i < at->count; i++)
@@ -436,7 +436,7 @@ static rc_entry *override_slot(rc_doc *d, rc_node *at, const char *key, const ch
                       .value = rc_doc_new_node(d->arena, RC_NODE_MAP, file, 0, 0)};
     if (fresh.key && fresh.value && rc_doc_append(d->arena, at, &fresh))
         return &at->entries[at->count - 1];
-    *st = rc_fail_at(err, RC_E_NOMEM, "--set", 0, 0, "out of memory");
+    *st = rc_fail_file(err, RC_E_NOMEM, "--set", "out of memory");
     return NULL;
 }
 
@@ -444,9 +444,8 @@ static rc_entry *override_slot(rc_doc *d, rc_node *at, const char *key, const ch
 static rc_status override_through(const rc_node *n, const char *path, rc_error *err) {
     char where[256], what[100];
     (void)rc_node_path(n, where, sizeof where);
-    return rc_fail_at(err, RC_E_USAGE, "--set", 0, 0,
-                      "path '%s': '%s' is %s, not a map, in %s line %d", path, where,
-                      found(n, what, sizeof what), n->file, n->line);
+    return rc_fail_file(err, RC_E_USAGE, "--set", "path '%s': '%s' is %s, not a map, in %s line %d",
+                        path, where, found(n, what, sizeof what), n->file, n->line);
 }
 
 static rc_status check_path(const char *path, rc_error *err) {
@@ -455,9 +454,9 @@ static rc_status check_path(const char *path, rc_error *err) {
     for (size_t i = 0; i < n; i++)
         levels += path[i] == '.';
     if (bad || levels > RC_DOC_DEPTH_MAX / 2)
-        return rc_fail_at(err, RC_E_USAGE, "--set", 0, 0,
-                          "found path '%.80s', expected keys with dots between such as parallel.cp",
-                          path);
+        return rc_fail_file(
+            err, RC_E_USAGE, "--set",
+            "found path '%.80s', expected keys with dots between such as parallel.cp", path);
     return RC_OK;
 }
 
@@ -466,12 +465,12 @@ static rc_status dotted(rc_doc *d, const char *path, char **out, rc_error *err) 
     char *text = rc_arena_strdup(d->arena, path), *to = text;
     *out = text;
     if (!text)
-        return rc_fail_at(err, RC_E_NOMEM, "--set", 0, 0, "out of memory");
+        return rc_fail_file(err, RC_E_NOMEM, "--set", "out of memory");
     for (const char *p = path; *p; p++) {
         bool closes = *p == ']';
         if (closes && p[1] != '.' && p[1] != '[' && p[1] != '\0')
-            return rc_fail_at(err, RC_E_USAGE, "--set", 0, 0,
-                              "found path '%.80s', expected '.' or '[' after ']'", path);
+            return rc_fail_file(err, RC_E_USAGE, "--set",
+                                "found path '%.80s', expected '.' or '[' after ']'", path);
         if (!closes)
             *to++ = *p == '[' ? '.' : *p;
     }
@@ -525,7 +524,7 @@ rc_status rc_doc_set_text(rc_doc *d, const char *path, const char *text, rc_erro
     if (fresh)
         fresh->text = rc_arena_strdup(d->arena, text);
     if (!fresh || !fresh->text)
-        return rc_fail_at(err, RC_E_NOMEM, "--set", 0, 0, "out of memory");
+        return rc_fail_file(err, RC_E_NOMEM, "--set", "out of memory");
     fresh->quoted = true;
     return override_with(d, path, fresh, err);
 }

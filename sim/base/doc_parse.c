@@ -33,7 +33,7 @@ static int to_int(size_t n) {
 }
 
 static rc_status no_memory(const builder *b) {
-    return rc_fail_at(b->err, RC_E_NOMEM, b->file, 0, 0, "out of memory while reading");
+    return rc_fail_file(b->err, RC_E_NOMEM, b->file, "out of memory while reading");
 }
 
 static rc_status refuse(const builder *b, yaml_mark_t mark, const char *what) {
@@ -227,7 +227,7 @@ static rc_status check_duplicates(builder *b, rc_node *map) {
     }
     rc_status st = RC_OK;
     if (second && b->flag)
-        st = rc_fail_at(b->err, RC_E_INPUT, b->file, 0, 0, "duplicate key '%s'", second->key);
+        st = rc_fail_file(b->err, RC_E_INPUT, b->file, "duplicate key '%s'", second->key);
     else if (second)
         st = rc_fail_at(b->err, RC_E_INPUT, b->file, second->key_line, second->key_col,
                         "duplicate key '%s', first on line %d", second->key, first->key_line);
@@ -269,7 +269,7 @@ static rc_status handle(builder *b, const yaml_event_t *ev) {
 
 static rc_status build(builder *b) {
     if (b->size > RC_DOC_BYTES_MAX)
-        return rc_fail_at(b->err, RC_E_INPUT, b->file, 0, 0, "larger than 16 MiB");
+        return rc_fail_file(b->err, RC_E_INPUT, b->file, "larger than 16 MiB");
     yaml_parser_t parser;
     if (!yaml_parser_initialize(&parser))
         return no_memory(b);
@@ -319,7 +319,7 @@ rc_status rc_doc_build_json(rc_arena *a, const char *file, const char *text, siz
     *twice = NULL;
     char *copy = malloc(size + 1);
     if (!copy)
-        return rc_fail_at(err, RC_E_NOMEM, file, 0, 0, "out of memory while reading");
+        return rc_fail_file(err, RC_E_NOMEM, file, "out of memory while reading");
     memcpy(copy, text, size);
     copy[size] = '\0';
     mask_surrogates(copy, size);

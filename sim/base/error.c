@@ -13,6 +13,7 @@
 #include "sim/base/quote.h"
 
 #undef rc_fail /* the macros for static analysers */
+#undef rc_fail_file
 #undef rc_fail_at
 
 static void fill(rc_error *err, rc_status st, const char *file, int line, int col) {
@@ -26,6 +27,18 @@ rc_status rc_fail(rc_error *err, rc_status st, const char *fmt, ...) {
     assert(st != RC_OK); /* a caller would take the failure for success */
     if (err) {
         fill(err, st, NULL, 0, 0);
+        va_list ap;
+        va_start(ap, fmt);
+        (void)vsnprintf(err->msg, sizeof err->msg, fmt, ap);
+        va_end(ap);
+    }
+    return st;
+}
+
+rc_status rc_fail_file(rc_error *err, rc_status st, const char *file, const char *fmt, ...) {
+    assert(st != RC_OK);
+    if (err) {
+        fill(err, st, file, 0, 0);
         va_list ap;
         va_start(ap, fmt);
         (void)vsnprintf(err->msg, sizeof err->msg, fmt, ap);

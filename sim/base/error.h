@@ -34,12 +34,16 @@ typedef struct rc_error {
 /* Fill *err (if non-NULL) and return `st`. */
 rc_status rc_fail(rc_error *err, rc_status st, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* The same with a place. `file` may be NULL. */
+/* The same of a file as a whole, or of a flag. `file` may be NULL. */
+rc_status rc_fail_file(rc_error *err, rc_status st, const char *file, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* The same with a place in it. */
 rc_status rc_fail_at(rc_error *err, rc_status st, const char *file, int line, int col,
                      const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 /* Static analysers see one file at a time and would think that a failure can be RC_OK. */
 #if defined(__clang_analyzer__) || defined(__cppcheck__)
 #define rc_fail(err, st, ...) ((void)(rc_fail)(err, st, __VA_ARGS__), (st))
+#define rc_fail_file(err, st, ...) ((void)(rc_fail_file)(err, st, __VA_ARGS__), (st))
 #define rc_fail_at(err, st, ...) ((void)(rc_fail_at)(err, st, __VA_ARGS__), (st))
 #endif
 /* "file:line:col: msg", "file: msg" or "msg", NUL-terminated into buf. Returns buf. */

@@ -18,13 +18,13 @@
 #include <unistd.h>
 
 static rc_status refuse(rc_error *err, const char *path, const char *what) {
-    return rc_fail_at(err, errno == ENOMEM ? RC_E_NOMEM : RC_E_IO, path, 0, 0, "%s: %s", what,
-                      strerror(errno));
+    return rc_fail_file(err, errno == ENOMEM ? RC_E_NOMEM : RC_E_IO, path, "%s: %s", what,
+                        strerror(errno));
 }
 
 static rc_status exists(rc_error *err, const char *path) {
-    return rc_fail_at(err, RC_E_IO, path, 0, 0,
-                      "already exists and is not overwritten (--overwrite replaces it)");
+    return rc_fail_file(err, RC_E_IO, path,
+                        "already exists and is not overwritten (--overwrite replaces it)");
 }
 
 static rc_status may_write(const char *path, bool overwrite, rc_error *err) {
@@ -32,7 +32,7 @@ static rc_status may_write(const char *path, bool overwrite, rc_error *err) {
     if (stat(path, &st) != 0)
         return RC_OK;
     if (!S_ISREG(st.st_mode))
-        return rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot write: not a regular file");
+        return rc_fail_file(err, RC_E_IO, path, "cannot write: not a regular file");
     return overwrite ? RC_OK : exists(err, path);
 }
 
@@ -148,8 +148,8 @@ rc_status rc_path_in(char out[RC_PATH_SIZE], const char *dir, rc_error *err, con
     }
     if (m >= 0 && n + m < RC_PATH_SIZE)
         return RC_OK;
-    return rc_fail_at(err, RC_E_IO, dir, 0, 0, "the path of a file in it is longer than %d bytes",
-                      RC_PATH_SIZE - 1);
+    return rc_fail_file(err, RC_E_IO, dir, "the path of a file in it is longer than %d bytes",
+                        RC_PATH_SIZE - 1);
 }
 
 /* More than any file that is read whole; one that never ends must not take all memory. */
@@ -175,8 +175,8 @@ static rc_status read_all(int fd, size_t guess, const char *path, char **text, s
             continue;
         if (room > MOST_BYTES) {
             free(buf);
-            return rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot read: more than %zu MiB",
-                              MOST_BYTES >> 20);
+            return rc_fail_file(err, RC_E_IO, path, "cannot read: more than %zu MiB",
+                                MOST_BYTES >> 20);
         }
         room *= 2;
         char *larger = realloc(buf, room + 1);
@@ -185,7 +185,7 @@ static rc_status read_all(int fd, size_t guess, const char *path, char **text, s
         buf = larger;
     }
     if (!buf)
-        return rc_fail_at(err, RC_E_NOMEM, path, 0, 0, "out of memory while reading");
+        return rc_fail_file(err, RC_E_NOMEM, path, "out of memory while reading");
     buf[used] = '\0';
     *text = buf;
     *size = used;
@@ -207,7 +207,7 @@ rc_status rc_file_read(const char *path, char **text, size_t *size, rc_error *er
     }
     rc_status rc = RC_OK;
     if (S_ISDIR(st.st_mode))
-        rc = rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot read: is a folder, not a file");
+        rc = rc_fail_file(err, RC_E_IO, path, "cannot read: is a folder, not a file");
     else
         rc = read_all(fd, st.st_size > 0 ? (size_t)st.st_size : 0, path, text, size, err);
     (void)close(fd);
@@ -218,7 +218,7 @@ rc_status rc_make_dirs(const char *path, rc_error *err) {
     char buf[sizeof((rc_outfile *)0)->path];
     size_t length = strlen(path);
     if (length == 0 || length >= sizeof buf)
-        return rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot create a folder of this name");
+        return rc_fail_file(err, RC_E_IO, path, "cannot create a folder of this name");
     memcpy(buf, path, length + 1);
     for (size_t i = 1; i <= length; i++) {
         if (buf[i] != '/' && buf[i] != '\0')
@@ -233,6 +233,6 @@ rc_status rc_make_dirs(const char *path, rc_error *err) {
     if (stat(path, &st) != 0)
         return refuse(err, path, "cannot create the folder");
     if (!S_ISDIR(st.st_mode))
-        return rc_fail_at(err, RC_E_IO, path, 0, 0, "exists and is not a folder");
+        return rc_fail_file(err, RC_E_IO, path, "exists and is not a folder");
     return RC_OK;
 }

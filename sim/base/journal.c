@@ -12,7 +12,7 @@ rc_status rc_journal_check(const char *database, rc_error *err) {
     unsigned char end[sizeof MAGIC];
     int n = snprintf(path, sizeof path, "%s-journal", database);
     if (n < 0 || (size_t)n >= sizeof path)
-        return rc_fail_at(err, RC_E_IO, database, 0, 0, "the path is too long");
+        return rc_fail_file(err, RC_E_IO, database, "the path is too long");
     FILE *f = fopen(path, "rb");
     if (!f)
         return RC_OK;
@@ -20,8 +20,8 @@ rc_status rc_journal_check(const char *database, rc_error *err) {
                        fread(end, 1, sizeof end, f) == sizeof end &&
                        memcmp(end, MAGIC, sizeof end) == 0;
     (void)fclose(f);
-    return named ? rc_fail_at(err, RC_E_SCHEMA, path, 0, 0,
-                              "names another file, which opening the database could delete; this "
-                              "program writes no such journal")
+    return named ? rc_fail_file(err, RC_E_SCHEMA, path,
+                                "names another file, which opening the database could delete; this "
+                                "program writes no such journal")
                  : RC_OK;
 }

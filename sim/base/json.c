@@ -151,7 +151,7 @@ rc_status rc_json_save(const rc_json *j, const char *path, bool overwrite, rc_er
     if (st == RC_OK)
         return rc_outfile_commit(&o, err);
     if (st == RC_E_IO)
-        st = rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot write: %s", strerror(errno));
+        st = rc_fail_file(err, RC_E_IO, path, "cannot write: %s", strerror(errno));
     rc_outfile_abort(&o);
     return st;
 }

@@ -179,8 +179,8 @@ static rc_status fresh_name(const char *path, char *temp, rc_error *err) {
     if (length == 0)
         return rc_fail(err, RC_E_IO, "the name of the output file is empty");
     if (length >= RC_PATH_SIZE)
-        return rc_fail_at(err, RC_E_IO, path, 0, 0, "the path is longer than %d bytes",
-                          RC_PATH_SIZE - 1);
+        return rc_fail_file(err, RC_E_IO, path, "the path is longer than %d bytes",
+                            RC_PATH_SIZE - 1);
     host_name(host);
     (void)snprintf(here, sizeof here, "%.*s", folder_length(path), path);
     if (!outputs.has_swept || strcmp(here, outputs.swept) != 0) {
@@ -204,7 +204,7 @@ static rc_status create(const char *path, bool folder, char *temp, int *fd, rc_e
     else if (st == RC_OK)
         made = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (st == RC_OK && made < 0)
-        st = rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot write: %s", strerror(errno));
+        st = rc_fail_file(err, RC_E_IO, path, "cannot write: %s", strerror(errno));
     if (st == RC_OK && !add(UNDER_WAY, temp, folder)) {
         st = rc_fail(err, RC_E_NOMEM, "out of memory for an output");
         remove_any(temp);
@@ -246,7 +246,7 @@ rc_status rc_temp_fill(const char *temp, const char *from, rc_error *err) {
     rc_status st = RC_OK;
     lock();
     if (rename(from, temp) != 0)
-        st = rc_fail_at(err, RC_E_IO, temp, 0, 0, "cannot write: %s", strerror(errno));
+        st = rc_fail_file(err, RC_E_IO, temp, "cannot write: %s", strerror(errno));
     unlock();
     return st;
 }
@@ -328,9 +328,9 @@ static int move_into_place(const char *temp, const char *path, bool overwrite) {
 
 static rc_status cannot_place(const char *path, int code, rc_error *err) {
     if (code == EEXIST)
-        return rc_fail_at(err, RC_E_IO, path, 0, 0,
-                          "already exists and is not overwritten (--overwrite replaces it)");
-    return rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot write: %s", strerror(code));
+        return rc_fail_file(err, RC_E_IO, path,
+                            "already exists and is not overwritten (--overwrite replaces it)");
+    return rc_fail_file(err, RC_E_IO, path, "cannot write: %s", strerror(code));
 }
 
 rc_status rc_temp_place(const char *temp, const char *path, bool overwrite, rc_error *err) {
@@ -345,7 +345,7 @@ rc_status rc_temp_place(const char *temp, const char *path, bool overwrite, rc_e
         else
             sync_folder(path);
     } else if (waits(path)) {
-        st = rc_fail_at(err, RC_E_USAGE, path, 0, 0, "two outputs of this command have this name");
+        st = rc_fail_file(err, RC_E_USAGE, path, "two outputs of this command have this name");
     } else {
         e->final = strdup(path);
         e->overwrite = overwrite;

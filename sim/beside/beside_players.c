@@ -23,25 +23,25 @@ static const char *differs(const rc_played_row *a, const rc_played_row *b) {
 
 static rc_status parts(const rc_replayer *r, const rc_played_row *was, const rc_played_row *is,
                        rc_error *err) {
-    return rc_fail_at(err, RC_E_CHECK, r->path, 0, 0,
-                      "pass %zu of %zu parts from the run: %s; measured: at %.9f s, %" PRId64
-                      " prompts of %" PRId64 " tokens, %" PRId64 " decodes over %" PRId64
-                      " keys; simulated: at %.9f s, %" PRId64 " prompts of %" PRId64
-                      " tokens, %" PRId64 " decodes over %" PRId64 " keys",
-                      r->next + 1, r->log->count, differs(was, is),
-                      (double)was->start / RC_PS_PER_S, was->prompts, was->prompt_tokens,
-                      was->decodes, was->context, (double)is->start / RC_PS_PER_S, is->prompts,
-                      is->prompt_tokens, is->decodes, is->context);
+    return rc_fail_file(err, RC_E_CHECK, r->path,
+                        "pass %zu of %zu parts from the run: %s; measured: at %.9f s, %" PRId64
+                        " prompts of %" PRId64 " tokens, %" PRId64 " decodes over %" PRId64
+                        " keys; simulated: at %.9f s, %" PRId64 " prompts of %" PRId64
+                        " tokens, %" PRId64 " decodes over %" PRId64 " keys",
+                        r->next + 1, r->log->count, differs(was, is),
+                        (double)was->start / RC_PS_PER_S, was->prompts, was->prompt_tokens,
+                        was->decodes, was->context, (double)is->start / RC_PS_PER_S, is->prompts,
+                        is->prompt_tokens, is->decodes, is->context);
 }
 
 rc_status rc_replayer_pass(void *ctx, const rc_played_pass *pass, rc_time *took, rc_error *err) {
     rc_replayer *r = ctx;
     const rc_played_row is = rc_played_row_of(pass);
     if (r->next == r->log->count)
-        return rc_fail_at(err, RC_E_INPUT, r->path, 0, 0,
-                          "it ends after %zu passes, and the run needs more: the file is cut, or "
-                          "is of another scenario",
-                          r->log->count);
+        return rc_fail_file(err, RC_E_INPUT, r->path,
+                            "it ends after %zu passes, and the run needs more: the file is cut, or "
+                            "is of another scenario",
+                            r->log->count);
     const rc_played_row *was = &r->log->at[r->next];
     if (!is_same(was, &is))
         return parts(r, was, &is, err);
@@ -54,10 +54,10 @@ rc_status rc_replayer_pass(void *ctx, const rc_played_pass *pass, rc_time *took,
 rc_status rc_replayer_end(const rc_replayer *r, rc_error *err) {
     if (r->next == r->log->count)
         return RC_OK;
-    return rc_fail_at(err, RC_E_INPUT, r->path, 0, 0,
-                      "it has %zu passes, and the run is over after %zu: the file is of another "
-                      "scenario",
-                      r->log->count, r->next);
+    return rc_fail_file(err, RC_E_INPUT, r->path,
+                        "it has %zu passes, and the run is over after %zu: the file is of another "
+                        "scenario",
+                        r->log->count, r->next);
 }
 
 rc_status rc_retimer_pass(void *ctx, const rc_played_pass *pass, rc_time *took, rc_error *err) {

@@ -25,8 +25,8 @@ rc_status rc_beside_name(const char *dir, char out[96], rc_error *err) {
     for (from = end; from > 0 && dir[from - 1] != '/';)
         from--;
     if (end == from || end - from >= 96)
-        return rc_fail_at(err, RC_E_USAGE, "--serving", 0, 0,
-                          "\"%.200s\": expected a folder with a name of up to 95 bytes", dir);
+        return rc_fail_file(err, RC_E_USAGE, "--serving",
+                            "\"%.200s\": expected a folder with a name of up to 95 bytes", dir);
     memcpy(out, dir + from, end - from);
     out[end - from] = '\0';
     return RC_OK;

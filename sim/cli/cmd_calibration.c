@@ -227,8 +227,7 @@ static rc_status write_sets(rc_rows *const *sets, size_t n, const calibration_fl
 static rc_status rename_all(rc_rows **sets, size_t n, const char *name, rc_error *err) {
     assert(n <= MAX_FILES + RC_MAX_MANY && name != NULL);
     if (*name == '\0' || strlen(name) > 47 || strpbrk(name, " ,\"\t\r\n"))
-        return rc_fail_at(err, RC_E_USAGE, "--as", 0, 0, "\"%.60s\": expected a machine name",
-                          name);
+        return rc_fail_file(err, RC_E_USAGE, "--as", "\"%.60s\": expected a machine name", name);
     for (size_t i = 0; i < n; i++) {
         rc_rows *renamed = NULL;
         RC_TRY(rc_rows_rename(sets[i], name, &renamed, err));
@@ -245,7 +244,7 @@ static rc_status open_card(const char *path, int card, rc_rows **out, rc_error *
     RC_TRY(rc_rows_open(path, &rows, err));
     rc_status st = rc_rows_of_card(rows, card, out, &why);
     rc_rows_free(rows);
-    return st == RC_OK ? RC_OK : rc_fail_at(err, st, path, 0, 0, "%s", why.msg);
+    return st == RC_OK ? RC_OK : rc_fail_file(err, st, path, "%s", why.msg);
 }
 
 static rc_status merge(const char *const *given, size_t count, const calibration_flags *f,

@@ -19,8 +19,8 @@ static rc_status format_of(const char *asked, const char *name, const char *text
             return RC_OK;
         }
     const char *near = rc_nearest(asked, names);
-    return rc_fail_at(
-        err, RC_E_USAGE, "--format", 0, 0,
+    return rc_fail_file(
+        err, RC_E_USAGE, "--format",
         "\"%.40s\": expected nccl-tests, aiconfigurator, vidur or kernel-tables%s%s%s", asked,
         near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }

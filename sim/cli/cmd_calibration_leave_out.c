@@ -44,16 +44,15 @@ static rc_status read_by(const char *text, rc_left_out_by *out, rc_error *err) {
     if (text == NULL || strcmp(text, rc_left_out_name(*out)) == 0)
         return RC_OK;
     const char *near = rc_nearest(text, names);
-    return rc_fail_at(err, RC_E_USAGE, "--by", 0, 0,
-                      "\"%.40s\": expected nothing, row, line, shape or state%s%s%s", text,
-                      near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    return rc_fail_file(err, RC_E_USAGE, "--by",
+                        "\"%.40s\": expected nothing, row, line, shape or state%s%s%s", text,
+                        near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 static rc_status read_state(const char *text, rc_error *err) {
     if (text == NULL || strcmp(text, "burst") == 0 || strcmp(text, "sustained") == 0)
         return RC_OK;
-    return rc_fail_at(err, RC_E_USAGE, "--state", 0, 0, "\"%.40s\": expected burst or sustained",
-                      text);
+    return rc_fail_file(err, RC_E_USAGE, "--state", "\"%.40s\": expected burst or sustained", text);
 }
 
 /* ---- the tables ------------------------------------------------------------------------------ */

@@ -109,7 +109,7 @@ static rc_status parse(int argc, char **argv, choose_flags *f, bool *helped, rc_
 
 static rc_status flag_error(rc_error *err, const char *flag) {
     rc_error why = err ? *err : (rc_error){0};
-    return rc_fail_at(err, RC_E_USAGE, flag, 0, 0, "%.700s", why.msg);
+    return rc_fail_file(err, RC_E_USAGE, flag, "%.700s", why.msg);
 }
 
 static rc_status read_tokens(const char *flag, const char *text, int64_t lo, int64_t *out,
@@ -121,8 +121,8 @@ static rc_status read_layout(const choose_flags *f, question *q, rc_error *err) 
     assert(f->cp >= 1 && f->tp >= 1 && f->batch >= 1);
     bool fp8 = f->ffn ? strcmp(f->ffn, "fp8") == 0 : q->model.quant.method[0] == '\0';
     if (f->ffn && !fp8 && strcmp(f->ffn, "bf16") != 0)
-        return rc_fail_at(err, RC_E_USAGE, "--ffn-weights", 0, 0,
-                          "found '%s', expected fp8 or bf16", f->ffn);
+        return rc_fail_file(err, RC_E_USAGE, "--ffn-weights", "found '%s', expected fp8 or bf16",
+                            f->ffn);
     q->layout = (rc_layout){.tp = (int)f->tp, .cp = (int)f->cp};
     rc_model_dtypes(&q->model, &q->layout);
     if (f->ffn || fp8)
@@ -183,8 +183,8 @@ static rc_status read_question(const choose_flags *f, question *q, rc_error *err
         return flag_error(err, "--machine");
     for (size_t i = 0; i < f->sets.count; i++)
         if (strncmp(f->sets.values[i], "machine.", 8) != 0)
-            return rc_fail_at(err, RC_E_USAGE, "--set", 0, 0,
-                              "found '%.200s', expected machine.KEY=VALUE", f->sets.values[i]);
+            return rc_fail_file(err, RC_E_USAGE, "--set",
+                                "found '%.200s', expected machine.KEY=VALUE", f->sets.values[i]);
     RC_TRY(rc_machine_load_set(path, f->sets.values, f->sets.count, &q->machine, err));
     RC_TRY(read_layout(f, q, err));
     return read_rule(f, q, err);
@@ -375,8 +375,8 @@ static rc_status find_launch(const choose_flags *f, question *q, rc_error *err) 
     }
     if (q->ship)
         return RC_OK;
-    return rc_fail_at(err, RC_E_INPUT, "--launch", 0, 0, "%s: %.600s", f->launch,
-                      first.msg[0] ? first.msg : "none of the alternatives can be run");
+    return rc_fail_file(err, RC_E_INPUT, "--launch", "%s: %.600s", f->launch,
+                        first.msg[0] ? first.msg : "none of the alternatives can be run");
 }
 
 static rc_table *alternatives_table(const question *q) {

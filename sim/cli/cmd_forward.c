@@ -560,13 +560,21 @@ static rc_status show(const answer *a, const forward_flags *f, const rc_costs *c
     return f->stats ? print_stats(a, costs, err) : RC_OK;
 }
 
-static void take_notes(answer *a) {
+static void take_notes(answer *a, const rc_costs *costs) {
     const rc_scenario *s = &a->scenario;
     int64_t longest = 0;
     for (size_t i = 0; i < s->seq_count; i++)
         if (s->seqs[i].t + s->seqs[i].p > longest)
             longest = s->seqs[i].t + s->seqs[i].p;
     rc_model_notes(&s->model, &s->layout, longest, &a->notes);
+    const bool blocks =
+        s->layout.attn_weights == RC_FP8_BLOCK || s->layout.ffn_weights == RC_FP8_BLOCK;
+    if (blocks && !rc_cost_has_products(costs, RC_FP8_BLOCK))
+        rc_note(&a->notes,
+                "weights in %s have not been measured on %s, nor on a part that stands in for it: "
+                "their products are modelled by rows of %s",
+                rc_dtype_name(RC_FP8_BLOCK), s->machine.name,
+                rc_dtype_name(rc_dtype_math(RC_FP8_BLOCK)));
     rc_notes_print(&a->notes, stderr);
 }
 
@@ -582,7 +590,7 @@ static rc_status speculate(answer *a, const rc_spec *spec, rc_error *err) {
 static rc_status evaluate(answer *a, const forward_flags *f, const rc_costs *costs, rc_error *err) {
     rc_spec spec = rc_scenario_spec(&a->scenario, costs);
     spec.unfold = f->unfold;
-    take_notes(a); /* first: they may say why the pass is refused */
+    take_notes(a, costs); /* first: they may say why the pass is refused */
     if (f->stats) {
         double start = rc_clock_s();
         RC_TRY(run(&spec, a, &a->result, err));

@@ -311,8 +311,8 @@ static rc_status rate_of(const serve_flags *f, double *out, rc_error *err) {
     double rates[RC_CURVE_POINTS];
     rc_status st = rc_curve_rates(f->rate, 1, rates, &count, err);
     if (st != RC_OK || count != 1)
-        return rc_fail_at(err, RC_E_USAGE, "--rate", 0, 0, "found '%s', expected a rate above 0",
-                          f->rate);
+        return rc_fail_file(err, RC_E_USAGE, "--rate", "found '%s', expected a rate above 0",
+                            f->rate);
     *out = rates[0];
     return RC_OK;
 }

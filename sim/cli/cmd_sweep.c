@@ -56,9 +56,9 @@ static rc_status parse(int argc, char **argv, sweep_flags *f, bool *helped, rc_e
         return rc_fail(err, RC_E_USAGE, "sweep needs a scenario file and --out FILE.db");
     size_t n = strlen(f->run.out);
     if (n > 4 && strcmp(f->run.out + n - 4, ".csv") == 0)
-        return rc_fail_at(err, RC_E_USAGE, "--out", 0, 0,
-                          "'%.200s' would be a database: name it .db; --csv prints its rows",
-                          f->run.out);
+        return rc_fail_file(err, RC_E_USAGE, "--out",
+                            "'%.200s' would be a database: name it .db; --csv prints its rows",
+                            f->run.out);
     f->run.threads = (int)f->threads;
     f->file = args[0];
     RC_TRY(rc_form_of(f->json, f->csv, &f->form, err));

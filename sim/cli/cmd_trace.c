@@ -22,7 +22,7 @@ static rc_status set(rc_trace_options *o, const char *key, const char *text, rc_
     snprintf(flag, sizeof flag, "--%s", key);
     for (char *p = flag; *p; p++)
         *p = *p == '_' ? '-' : *p;
-    return rc_fail_at(err, RC_E_USAGE, flag, 0, 0, "%s", why.msg);
+    return rc_fail_file(err, RC_E_USAGE, flag, "%s", why.msg);
 }
 
 static rc_status options_of(const trace_flags *f, rc_trace_options *o, rc_error *err) {

@@ -29,7 +29,7 @@ static rc_status limit(const char *flag, const char *text, double *out, rc_error
         *out *= 100.0;
         return RC_OK;
     }
-    return rc_fail_at(err, RC_E_USAGE, flag, 0, 0, "\"%s\": expected a share, as in 3%%", text);
+    return rc_fail_file(err, RC_E_USAGE, flag, "\"%s\": expected a share, as in 3%%", text);
 }
 
 static rc_status cross(const validate_flags *f, const char *from, const char *to, rc_error *err) {
@@ -216,8 +216,8 @@ static rc_status draw(const validate_flags *f, rc_error *err) {
                        "--draw takes 1 to 999, with --out FILE.csv and a seed of 0 "
                        "or more");
     if (f->longest && rc_quantity_parse(f->longest, RC_DIM_TIME, &longest, NULL) != RC_OK)
-        return rc_fail_at(err, RC_E_USAGE, "--longest", 0, 0, "\"%s\": expected a time, as in 15ms",
-                          f->longest);
+        return rc_fail_file(err, RC_E_USAGE, "--longest", "\"%s\": expected a time, as in 15ms",
+                            f->longest);
     for (size_t i = 0; i < f->ranks.count; i++) {
         int64_t n = 0;
         RC_TRY(rc_quantity_int(f->ranks.values[i], 1, 64, &n, err));

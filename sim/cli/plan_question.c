@@ -25,15 +25,15 @@ bool rc_plan_is_asked(const rc_plan_question *q) {
 }
 
 static rc_status bad_offer(const char *text, rc_error *err) {
-    return rc_fail_at(
-        err, RC_E_USAGE, "--gpus", 0, 0,
+    return rc_fail_file(
+        err, RC_E_USAGE, "--gpus",
         "found '%.200s', expected MACHINE:COUNT@PRICE, such as h100-sxm:64@2.0 (price "
         "of a GPU-hour; without one every GPU costs 1)",
         text);
 }
 
 static rc_status flag_fail(const char *flag, const rc_error *why, rc_error *err) {
-    return rc_fail_at(err, RC_E_USAGE, flag, 0, 0, "%.700s", why->msg);
+    return rc_fail_file(err, RC_E_USAGE, flag, "%.700s", why->msg);
 }
 
 static rc_status read_offer(const char *text, offer *o, rc_error *err) {

@@ -23,8 +23,8 @@ static rc_status check_plots(const rc_validate_serving *o, rc_error *err) {
         rc_beside_stem(name, stems[i]);
         for (size_t k = 0; k < i; k++)
             if (strcmp(stems[k], stems[i]) == 0)
-                return rc_fail_at(err, RC_E_USAGE, "--plot", 0, 0,
-                                  "two runs are called '%s', and so are their pictures", name);
+                return rc_fail_file(err, RC_E_USAGE, "--plot",
+                                    "two runs are called '%s', and so are their pictures", name);
         list[i] = stems[i];
     }
     return rc_plot_check(list, o->plot, o->overwrite, err);

@@ -86,6 +86,8 @@ rc_status rc_cost_named(const rc_costs *c, const char *name, rc_dtype d, const r
  * and of the host, and for rows that were measured under a condition. */
 rc_status rc_cost_row(const rc_costs *c, const rc_row *row, rc_cost *out, rc_error *err);
 
+/* Whether products with weights of the type rest on rows of that type, of the base or of the part that stands in for it. */
+bool rc_cost_has_products(const rc_costs *c, rc_dtype d);
 /* y[M,N] = x[M,K] W[N,K]^T. d: of W; rows exist of RC_BF16 and RC_FP8, on some parts of
  * RC_FP8_BLOCK; the quantised types without rows are RC_MODELLED from them. */
 rc_status rc_cost_gemm(const rc_costs *c, rc_dtype d, int64_t m, int64_t n, int64_t k, rc_cost *out,

@@ -14,9 +14,10 @@
  * `full` is under 1, and `blend` adds up what a wave takes by itself and what a full chip does.
  *
  * The constants are the best fit to the burst rows of results/calibration/{h100-sxm,h200-sxm}
- * (939 and 1,434 products, and 208 by blocks on the H100): robust least squares of log time. Rates are relative to the best that the
- * rows of a store show, so that other parts take their own. What the fit leaves is 2 to 3 % in the
- * median, 10 % at the 95th percentile (by blocks 8 %; fp8 on the H200: 22 %, few tokens).
+ * (939 and 1,434 products, and 208 by blocks on the H100): robust least squares of log time. Rates
+ * are relative to the best that the rows of a store show, so that other parts take their own. What
+ * the fit leaves is 2 to 3 % in the median, 10 % at the 95th percentile (by blocks 8 %; fp8 on the
+ * H200: 22 %, few tokens).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cost/gemm_plan.h"
 

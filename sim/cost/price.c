@@ -68,13 +68,26 @@ static rc_status check_all(const rc_op_info *info, const rc_axes *at, bool *noth
 
 /* ---- rules ----------------------------------------------------------------------------------- */
 
-/* Without rows bf16 and fp8 are refused; the type of the others' products is known, and rows of it may do. */
+/* The costs whose rows of products in the type answer: these, or those of the part that stands in. */
+static bool have_products(const rc_costs *c, rc_dtype d, rc_costs *of) {
+    *of = *c;
+    return rc_book_products(c->book, d) != NULL ||
+           (rc_costs_on_stand_in(c, of) && rc_book_products(of->book, d) != NULL);
+}
+
+bool rc_cost_has_products(const rc_costs *c, rc_dtype d) {
+    rc_costs of;
+    assert(c != NULL);
+    return have_products(c, d, &of);
+}
+
+/* Without rows bf16 and fp8 are refused; the others are multiplied in a type that may have some. */
 static rc_status product(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err) {
-    rc_costs there;
-    if (a->d == RC_BF16 || a->d == RC_FP8 || rc_book_products(c->book, a->d) != NULL)
+    rc_costs of;
+    if (a->d == RC_BF16 || a->d == RC_FP8)
         return rc_price_product(c, a, out, err);
-    if (rc_costs_on_stand_in(c, &there) && rc_book_products(there.book, a->d) != NULL)
-        return rc_price_product(&there, a, out, err);
+    if (have_products(c, a->d, &of))
+        return rc_price_product(&of, a, out, err);
     return rc_price_quantised(c, a, out, err);
 }
 

@@ -131,8 +131,8 @@ static void note_disagreement(const rc_model *m, const rc_layout *l, rc_notes *o
                     pairs[i].what, rc_dtype_name(pairs[i].used), rc_dtype_name(pairs[i].own));
 }
 
-/* Times of these rest on rows of the type that they are multiplied in. Of fp8-block there are rows of some machines;
- * what a time rests on says whether of the one at hand. */
+/* Times of these rest on rows of the type that they are multiplied in. Of fp8-block some machines have rows: who
+ * has the costs of one says whether it does. */
 static void note_modelled(const rc_layout *l, rc_notes *out) {
     const rc_dtype used[] = {l->attn_weights, l->ffn_weights};
     for (int i = 0; i < 2; i++) {

@@ -30,8 +30,8 @@ static rc_status rate_of(const char *text, size_t size, double *out, rc_error *e
     rc_status st = rc_quantity_parse(one, RC_DIM_RATIO, out, err);
     if (st == RC_OK && *out > 0.0 && *out < HIGHEST_RATE)
         return RC_OK;
-    return rc_fail_at(err, RC_E_USAGE, "--rates", 0, 0,
-                      "found '%s', expected rates above 0: low..high, or a list a,b,c", one);
+    return rc_fail_file(err, RC_E_USAGE, "--rates",
+                        "found '%s', expected rates above 0: low..high, or a list a,b,c", one);
 }
 
 rc_status rc_curve_rates(const char *text, int n, double *out, int *count, rc_error *err) {
@@ -43,9 +43,9 @@ rc_status rc_curve_rates(const char *text, int n, double *out, int *count, rc_er
         RC_TRY(rate_of(text, (size_t)(dots - text), &low, err));
         RC_TRY(rate_of(dots + 2, strlen(dots + 2), &high, err));
         if (high <= low || n < 2 || n > RC_CURVE_POINTS)
-            return rc_fail_at(err, RC_E_USAGE, "--rates", 0, 0,
-                              "found '%s' in %d points, expected low..high in 2 to %d points", text,
-                              n, RC_CURVE_POINTS);
+            return rc_fail_file(err, RC_E_USAGE, "--rates",
+                                "found '%s' in %d points, expected low..high in 2 to %d points",
+                                text, n, RC_CURVE_POINTS);
         for (int i = 0; i < n; i++)
             out[i] = low * pow(high / low, (double)i / (n - 1));
         *count = n;
@@ -53,12 +53,10 @@ rc_status rc_curve_rates(const char *text, int n, double *out, int *count, rc_er
     }
     for (const char *at = text; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
         if (*count == RC_CURVE_POINTS)
-            return rc_fail_at(err, RC_E_USAGE, "--rates", 0, 0, "more than %d rates",
-                              RC_CURVE_POINTS);
+            return rc_fail_file(err, RC_E_USAGE, "--rates", "more than %d rates", RC_CURVE_POINTS);
         RC_TRY(rate_of(at, strcspn(at, ","), &out[*count], err));
         if (*count > 0 && out[*count] <= out[*count - 1])
-            return rc_fail_at(err, RC_E_USAGE, "--rates", 0, 0, "rates must rise, found '%s'",
-                              text);
+            return rc_fail_file(err, RC_E_USAGE, "--rates", "rates must rise, found '%s'", text);
         (*count)++;
     }
     return RC_OK;

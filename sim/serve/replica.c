@@ -310,17 +310,17 @@ static void tell_counts(cluster *c, replica *first, rc_time now) {
 
 /* Passes for all microbatches that are not under way, `k` before the others. */
 static void go_on(cluster *c, replica *first, uint32_t k, rc_time now) {
-    bool told = false;
+    bool told = false; /* by the pass that was begun last, if nothing was tried behind it */
     if (!first->health.up)
         return;
     assert(now >= first->health.up_since);
     for (uint32_t i = 0; i < first->stages && c->status == RC_OK; i++, k++) {
         k = k < first->stages ? k : 0;
-        if (!first->mb[k].pass.busy && !start(c, first, k, now) && c->status == RC_OK && !told) {
-            tell_counts(c, first, now);
-            told = true;
-        }
+        if (!first->mb[k].pass.busy)
+            told = start(c, first, k, now);
     }
+    if (!told && c->status == RC_OK) /* a request has come, perhaps, while passes are under way */
+        tell_counts(c, first, now);
 }
 
 void replica_kick(cluster *c, replica *r, rc_time now) {

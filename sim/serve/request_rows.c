@@ -170,8 +170,8 @@ static rc_status rows_sqlite(const rc_served *rows, size_t count, const char *pa
         code = fill_table(db, rows, count);
     rc_status st = code == SQLITE_OK
                        ? RC_OK
-                       : rc_fail_at(err, code == SQLITE_NOMEM ? RC_E_NOMEM : RC_E_IO, path, 0, 0,
-                                    "cannot write (%s)", sqlite3_errstr(code));
+                       : rc_fail_file(err, code == SQLITE_NOMEM ? RC_E_NOMEM : RC_E_IO, path,
+                                      "cannot write (%s)", sqlite3_errstr(code));
     (void)sqlite3_close(db);
     if (st == RC_OK)
         return rc_outfile_commit(&o, err);

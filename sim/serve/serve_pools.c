@@ -39,7 +39,7 @@ static rc_status read_variant(const rc_section *map, rc_pool *p, rc_error *err) 
 }
 
 static rc_status read_coefficients(const rc_section *map, rc_pool *p, rc_error *err) {
-    double x[3];
+    double x[3] = {0.0};
     size_t n = 0;
     if (!rc_section_has(map, "coefficients"))
         return RC_OK;

@@ -26,15 +26,15 @@ rc_status sweep_db_error(const sweep_db *d, rc_error *err) {
     assert(d->db != NULL);
     int code = sqlite3_errcode(d->db);
     if (code == SQLITE_BUSY)
-        return rc_fail_at(err, RC_E_IO, d->path, 0, 0,
-                          "in use: another program holds a lock on this database");
+        return rc_fail_file(err, RC_E_IO, d->path,
+                            "in use: another program holds a lock on this database");
     if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT)
-        return rc_fail_at(err, RC_E_SCHEMA, d->path, 0, 0, "not a database, or a damaged one (%s)",
-                          sqlite3_errmsg(d->db));
+        return rc_fail_file(err, RC_E_SCHEMA, d->path, "not a database, or a damaged one (%s)",
+                            sqlite3_errmsg(d->db));
     if (code == SQLITE_NOMEM)
-        return rc_fail_at(err, RC_E_NOMEM, d->path, 0, 0, "out of memory for a database");
-    return rc_fail_at(err, RC_E_IO, d->path, 0, 0, "cannot write the database: %s",
-                      sqlite3_errmsg(d->db));
+        return rc_fail_file(err, RC_E_NOMEM, d->path, "out of memory for a database");
+    return rc_fail_file(err, RC_E_IO, d->path, "cannot write the database: %s",
+                        sqlite3_errmsg(d->db));
 }
 
 rc_status sweep_db_sql(const sweep_db *d, const char *text, rc_error *err) {
@@ -72,14 +72,14 @@ rc_status sweep_db_open(sweep_db *d, const char *path, rc_error *err) {
     assert(path[0] != '\0'); /* SQLite would open a database of its own */
     memset(d, 0, sizeof *d);
     if (strlen(path) >= sizeof d->path)
-        return rc_fail_at(err, RC_E_IO, path, 0, 0, "the path is too long");
+        return rc_fail_file(err, RC_E_IO, path, "the path is too long");
     (void)snprintf(d->path, sizeof d->path, "%s", path);
     RC_TRY(rc_journal_check(path, err));
     if (sqlite3_open_v2(path, &d->db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK)
         return RC_OK;
     const bool starved = sqlite3_errcode(d->db) == SQLITE_NOMEM; /* of no connection, too */
-    rc_status st = rc_fail_at(err, starved ? RC_E_NOMEM : RC_E_IO, path, 0, 0,
-                              "cannot open the database: %s", sqlite3_errmsg(d->db));
+    rc_status st = rc_fail_file(err, starved ? RC_E_NOMEM : RC_E_IO, path,
+                                "cannot open the database: %s", sqlite3_errmsg(d->db));
     sweep_db_close(d);
     return st;
 }
@@ -94,16 +94,16 @@ rc_status sweep_db_new_file(const char *out, const char *kind, int first, char *
     assert(first >= 0);
     for (int n = first; n < first + NUMBERS; n++) {
         if (snprintf(path, SWEEP_PATH, "%s.%s-%d", out, kind, n) >= SWEEP_PATH)
-            return rc_fail_at(err, RC_E_IO, out, 0, 0, "the path is too long");
+            return rc_fail_file(err, RC_E_IO, out, "the path is too long");
         int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (fd >= 0) {
             (void)close(fd);
             return RC_OK;
         }
         if (errno != EEXIST)
-            return rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot create: %s", strerror(errno));
+            return rc_fail_file(err, RC_E_IO, path, "cannot create: %s", strerror(errno));
     }
-    return rc_fail_at(err, RC_E_IO, out, 0, 0, "more than %d files %s.%s-N", NUMBERS, out, kind);
+    return rc_fail_file(err, RC_E_IO, out, "more than %d files %s.%s-N", NUMBERS, out, kind);
 }
 
 void sweep_db_remove(const char *path) {
@@ -161,20 +161,20 @@ static rc_status recognise(const sweep_db *d, const rc_sweep *s, sweep_db_kind *
     }
     RC_TRY(sweep_db_int(d, "PRAGMA application_id", &value, &found, err));
     if (value != APPLICATION_ID)
-        return rc_fail_at(err, RC_E_SCHEMA, d->path, 0, 0, "not a database of a sweep");
+        return rc_fail_file(err, RC_E_SCHEMA, d->path, "not a database of a sweep");
     RC_TRY(sweep_db_int(d, "PRAGMA user_version", &value, &found, err));
     if (value != SCHEMA_VERSION)
-        return rc_fail_at(err, RC_E_SCHEMA, d->path, 0, 0,
-                          "a sweep of schema version %lld; this program writes version %d",
-                          (long long)value, SCHEMA_VERSION);
+        return rc_fail_file(err, RC_E_SCHEMA, d->path,
+                            "a sweep of schema version %lld; this program writes version %d",
+                            (long long)value, SCHEMA_VERSION);
     (void)snprintf(query, sizeof query,
                    "SELECT 1 FROM sweep WHERE key = 'hash' AND value = '%016llx'",
                    (unsigned long long)s->hash);
     RC_TRY(sweep_db_int(d, query, &value, &found, err));
     if (!found)
-        return rc_fail_at(err, RC_E_IO, d->path, 0, 0,
-                          "holds another sweep (its scenario, models, machines, costs or program "
-                          "differ), and is not overwritten (--overwrite replaces it)");
+        return rc_fail_file(err, RC_E_IO, d->path,
+                            "holds another sweep (its scenario, models, machines, costs or program "
+                            "differ), and is not overwritten (--overwrite replaces it)");
     *kind = SWEEP_DB_SAME;
     return rows ? sweep_db_int(d, "SELECT count(*) FROM point", rows, &found, err) : RC_OK;
 }

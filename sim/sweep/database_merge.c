@@ -93,8 +93,8 @@ static rc_status take_over_all(take_over *h, rc_error *err) {
         memcpy(dir, h->opt->out, (size_t)(base - h->opt->out));
     DIR *d = opendir(slash ? dir : ".");
     if (!d)
-        return rc_fail_at(err, RC_E_IO, h->opt->out, 0, 0, "cannot read its folder: %s",
-                          strerror(errno));
+        return rc_fail_file(err, RC_E_IO, h->opt->out, "cannot read its folder: %s",
+                            strerror(errno));
     rc_status st = RC_OK;
     for (const struct dirent *e = readdir(d); e && st == RC_OK; e = readdir(d))
         st = take_over_entry(h, dir, base, e->d_name, err);
@@ -152,12 +152,12 @@ static rc_status collect(const sweep_db *d, const rc_sweep *s, const rc_sweep_op
         shard_path(opt, shards[i], path);
         sweep_db_kind kind = sweep_db_inspect(s, path, NULL, &what);
         if (kind != SWEEP_DB_SAME)
-            return rc_fail_at(err, RC_E_IO, path, 0, 0,
-                              "cannot be read where the shards are merged: %s",
-                              kind == SWEEP_DB_ABSENT || kind == SWEEP_DB_EMPTY
-                                  ? "it is not there (another run has taken it, or the ranks do "
-                                    "not share this folder)"
-                                  : what.msg);
+            return rc_fail_file(err, RC_E_IO, path,
+                                "cannot be read where the shards are merged: %s",
+                                kind == SWEEP_DB_ABSENT || kind == SWEEP_DB_EMPTY
+                                    ? "it is not there (another run has taken it, or the ranks do "
+                                      "not share this folder)"
+                                    : what.msg);
         RC_TRY(sweep_db_copy(d, path, err));
     }
     return RC_OK;
@@ -169,7 +169,7 @@ static rc_status sync_file(const char *path, rc_error *err) {
     int why = errno;
     if (fd >= 0)
         (void)close(fd);
-    return ok ? RC_OK : rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot sync: %s", strerror(why));
+    return ok ? RC_OK : rc_fail_file(err, RC_E_IO, path, "cannot sync: %s", strerror(why));
 }
 
 /* OUT may have changed since the run began. */
@@ -184,8 +184,8 @@ static rc_status move_into_place(const rc_sweep *s, const rc_sweep_options *opt,
     }
     if (rename(path, opt->out) == 0)
         return RC_OK;
-    return rc_fail_at(err, RC_E_IO, opt->out, 0, 0, "cannot move %s into place: %s", path,
-                      strerror(errno));
+    return rc_fail_file(err, RC_E_IO, opt->out, "cannot move %s into place: %s", path,
+                        strerror(errno));
 }
 
 /* Weighted by the points' times; rows are read in the order of the points. */
@@ -228,8 +228,8 @@ static rc_status write_ordered(const sweep_db *d, const rc_sweep *s, const rc_sw
     char path[SWEEP_PATH];
     RC_TRY(sweep_count_rows(d, out, err));
     if (out->ok + out->nofit + out->refused != s->points)
-        return rc_fail_at(err, RC_E_INTERNAL, d->path, 0, 0, "%lld rows, expected %lld",
-                          (long long)(out->ok + out->nofit + out->refused), (long long)s->points);
+        return rc_fail_file(err, RC_E_INTERNAL, d->path, "%lld rows, expected %lld",
+                            (long long)(out->ok + out->nofit + out->refused), (long long)s->points);
     RC_TRY(sweep_db_new_file(opt->out, "merge", 0, path, err));
     rc_status st = sweep_db_sql_text(d, "VACUUM INTO ?1", path, err);
     if (st == RC_OK)

@@ -59,7 +59,7 @@ static rc_status make_file(sweep_shard *d, const char *out, int first, rc_error 
             return RC_OK;
         sweep_db_close(&d->db);
     }
-    return rc_fail_at(err, RC_E_IO, out, 0, 0, "cannot lock a file of its own beside it");
+    return rc_fail_file(err, RC_E_IO, out, "cannot lock a file of its own beside it");
 }
 
 static rc_status prepare_insert(sweep_shard *d, const rc_sweep *s, rc_error *err) {

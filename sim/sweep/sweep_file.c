@@ -39,8 +39,8 @@ static rc_status apply_sets(rc_doc *doc, const char *const *sets, size_t count, 
         const char *eq = strchr(sets[i], '=');
         char path[LONGEST_KEY + sizeof MACHINES];
         if (!eq || eq == sets[i] || (size_t)(eq - sets[i]) > LONGEST_KEY)
-            return rc_fail_at(err, RC_E_USAGE, "--set", 0, 0, "found '%s', expected key=value",
-                              sets[i]);
+            return rc_fail_file(err, RC_E_USAGE, "--set", "found '%s', expected key=value",
+                                sets[i]);
         int n = (int)(eq - sets[i]);
         int prefix = (int)strlen(MACHINE);
         bool machine = strncmp(sets[i], MACHINE, (size_t)prefix) == 0;

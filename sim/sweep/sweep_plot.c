@@ -363,7 +363,7 @@ rc_status rc_sweep_plot(const rc_sweep *s, const char *database, const char *dir
     rc_plot_stem(s->name, p->name);
     rc_status st = RC_OK;
     if (sqlite3_open_v2(database, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
-        st = rc_fail_at(err, RC_E_IO, database, 0, 0, "cannot open: %s", sqlite3_errmsg(db));
+        st = rc_fail_file(err, RC_E_IO, database, "cannot open: %s", sqlite3_errmsg(db));
     if (st == RC_OK)
         st = select_rows(p, db, err);
     (void)sqlite3_close(db);

@@ -41,8 +41,8 @@ rc_status rc_sweep_csv(const char *database, FILE *f, rc_error *err) {
     if (sqlite3_open_v2(database, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
         sqlite3_prepare_v2(db, "SELECT * FROM point ORDER BY point", -1, &q, NULL) != SQLITE_OK ||
         write_rows(q, f) != SQLITE_DONE)
-        st = rc_fail_at(err, RC_E_IO, database, 0, 0, "cannot read: %s",
-                        db ? sqlite3_errmsg(db) : "out of memory");
+        st = rc_fail_file(err, RC_E_IO, database, "cannot read: %s",
+                          db ? sqlite3_errmsg(db) : "out of memory");
     (void)sqlite3_finalize(q);
     (void)sqlite3_close(db);
     if (st == RC_OK && ferror(f))

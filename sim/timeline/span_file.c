@@ -257,7 +257,7 @@ rc_status rc_spans_close(rc_spans *s, rc_status written, rc_error *err) {
     if (s->packed)
         (void)deflateEnd(&s->pack);
     if (written == RC_OK && s->failed)
-        written = rc_fail_at(err, RC_E_IO, s->file.path, 0, 0, "cannot be written");
+        written = rc_fail_file(err, RC_E_IO, s->file.path, "cannot be written");
     rc_status st = rc_outfile_end(&s->file, written, err);
     free(s);
     return st;

@@ -230,25 +230,24 @@ static rc_status refuse(rc_reader *r, const char *why) {
 static rc_status check_options(rc_reader *r, const format *f) {
     const char *name = rc_trace_format_names()[f->id];
     if (r->opt.columns[0] && f->id != RC_TRACE_COLUMNS)
-        return rc_fail_at(r->err, RC_E_USAGE, "columns", 0, 0,
-                          "columns are named by the format %s already", name);
+        return rc_fail_file(r->err, RC_E_USAGE, "columns",
+                            "columns are named by the format %s already", name);
     if (!r->opt.columns[0] && f->id == RC_TRACE_COLUMNS)
-        return rc_fail_at(r->err, RC_E_USAGE, "columns", 0, 0,
-                          "the format columns needs them named");
+        return rc_fail_file(r->err, RC_E_USAGE, "columns", "the format columns needs them named");
     if (r->opt.unit != RC_UNIT_AUTO && f->dates)
-        return rc_fail_at(r->err, RC_E_USAGE, "time-unit", 0, 0, "the times of %s are dates", name);
+        return rc_fail_file(r->err, RC_E_USAGE, "time-unit", "the times of %s are dates", name);
     if (r->opt.sort && (f->id == RC_TRACE_SESSIONS || f->id == RC_TRACE_TRACELAB))
-        return rc_fail_at(
-            r->err, RC_E_USAGE, "sort", 0, 0,
+        return rc_fail_file(
+            r->err, RC_E_USAGE, "sort",
             "rows of %s build on those before them in their session: they cannot come "
             "in any order",
             name);
     if (r->opt.zero_output == RC_ZERO_DROP &&
         (f->id == RC_TRACE_SESSIONS || f->id == RC_TRACE_TRACELAB || f->id == RC_TRACE_WEKA))
-        return rc_fail_at(r->err, RC_E_USAGE, "zero-output", 0, 0,
-                          "rows of %s build on those before them in their session: none can be "
-                          "dropped",
-                          name);
+        return rc_fail_file(r->err, RC_E_USAGE, "zero-output",
+                            "rows of %s build on those before them in their session: none can be "
+                            "dropped",
+                            name);
     return RC_OK;
 }
 
@@ -366,8 +365,8 @@ rc_status rc_format_check_unit(rc_reader *r) {
     if (!open || r->opt.unit != RC_UNIT_AUTO || r->opt.redrawn || !(ms > 0) ||
         (r->unit_told && !(fast && r->t->format == RC_TRACE_MOONCAKE && r->per_s == 1000)))
         return RC_OK;
-    return rc_fail_at(
-        r->err, RC_E_INPUT, r->name, 0, 0,
+    return rc_fail_file(
+        r->err, RC_E_INPUT, r->name,
         "are the times seconds or milliseconds? %zu requests over %.6g: nothing in the "
         "file says which (Mooncake and AIPerf write milliseconds, GuideLLM seconds, "
         "with the same keys). Say it with --time-unit s or ms (arrivals.time_unit)",

@@ -74,7 +74,7 @@ static rc_status refill(rc_lines *l, rc_error *err) {
         l->next = l->input;
         l->avail = fread(l->input, 1, INPUT, l->file);
         if (l->avail < INPUT && ferror(l->file))
-            return rc_fail_at(err, RC_E_IO, l->name, 0, 0, "cannot read: %s", strerror(errno));
+            return rc_fail_file(err, RC_E_IO, l->name, "cannot read: %s", strerror(errno));
     }
     l->no_more = l->avail == 0;
     return RC_OK;
@@ -100,7 +100,7 @@ static rc_status create(const char *name, rc_lines **out, rc_error *err) {
     rc_lines *l = calloc(1, sizeof *l);
     if (!l || !(l->name = strdup(name)) || !(l->buffer = malloc(FIRST_BUFFER))) {
         rc_lines_close(l);
-        return rc_fail_at(err, RC_E_NOMEM, name, 0, 0, "out of memory while reading");
+        return rc_fail_file(err, RC_E_NOMEM, name, "out of memory while reading");
     }
     l->room = FIRST_BUFFER;
     *out = l;
@@ -125,8 +125,8 @@ rc_status rc_lines_open(const char *path, rc_lines **out, rc_error *err) {
     if (!l->file) {
         const int code = errno;
         rc_lines_close(l);
-        return rc_fail_at(err, code == ENOMEM ? RC_E_NOMEM : RC_E_IO, path, 0, 0, "cannot open: %s",
-                          strerror(code));
+        return rc_fail_file(err, code == ENOMEM ? RC_E_NOMEM : RC_E_IO, path, "cannot open: %s",
+                            strerror(code));
     }
     (void)setvbuf(l->file, NULL, _IONBF, 0);
     return began(l, out, err);
@@ -211,7 +211,7 @@ static rc_status more(rc_lines *l, rc_error *err) {
         else
             decode_gz(l);
         if (l->starved)
-            return rc_fail_at(err, RC_E_NOMEM, l->name, 0, 0, "out of memory while reading");
+            return rc_fail_file(err, RC_E_NOMEM, l->name, "out of memory while reading");
     }
     return RC_OK;
 }
@@ -233,7 +233,7 @@ static rc_status make_room(rc_lines *l, bool *fits, rc_error *err) {
     size_t room = l->room > 0 ? 2 * l->room : FIRST_BUFFER;
     char *p = realloc(l->buffer, room);
     if (!p)
-        return rc_fail_at(err, RC_E_NOMEM, l->name, 0, 0, "out of memory while reading");
+        return rc_fail_file(err, RC_E_NOMEM, l->name, "out of memory while reading");
     l->buffer = p;
     l->room = room;
     return RC_OK;

@@ -129,7 +129,7 @@ static rc_status slurp(rc_reader *r, rc_lines *in, char **out, size_t *size) {
     *size = (size_t)(r->end - r->row);
     *out = malloc(room);
     if (!*out)
-        return rc_fail_at(r->err, RC_E_NOMEM, r->name, 0, 0, "out of memory while reading");
+        return rc_fail_file(r->err, RC_E_NOMEM, r->name, "out of memory while reading");
     memcpy(*out, r->row, *size);
     for (;;) {
         rc_line_state state;
@@ -139,14 +139,14 @@ static rc_status slurp(rc_reader *r, rc_lines *in, char **out, size_t *size) {
         if (state == RC_LINE_END)
             return RC_OK;
         if (state != RC_LINE_OK || *size + n + 1 > RC_TRACE_MAX_DOCUMENT)
-            return rc_fail_at(r->err, RC_E_INPUT, r->name, 0, 0,
-                              "a JSON document of more than %u bytes, or cut short %s",
-                              RC_TRACE_MAX_DOCUMENT, rc_lines_why(in));
+            return rc_fail_file(r->err, RC_E_INPUT, r->name,
+                                "a JSON document of more than %u bytes, or cut short %s",
+                                RC_TRACE_MAX_DOCUMENT, rc_lines_why(in));
         if (*size + n + 1 > room) {
             room = 2 * (*size + n + 1);
             char *more = realloc(*out, room);
             if (!more)
-                return rc_fail_at(r->err, RC_E_NOMEM, r->name, 0, 0, "out of memory while reading");
+                return rc_fail_file(r->err, RC_E_NOMEM, r->name, "out of memory while reading");
             *out = more;
         }
         (*out)[(*size)++] = '\n';
@@ -360,8 +360,8 @@ static rc_status finish(rc_reader *r) {
             return rc_fail_at(r->err, RC_E_INPUT, r->name, (int)t->first_fault_line, 0,
                               "no good row in the trace; the first bad of %llu: %s",
                               (unsigned long long)bad, t->first_fault);
-        return rc_fail_at(r->err, RC_E_INPUT, r->name, 0, 0, "the trace is empty: no %s",
-                          t->dropped > 0 ? "row with tokens" : "row");
+        return rc_fail_file(r->err, RC_E_INPUT, r->name, "the trace is empty: no %s",
+                            t->dropped > 0 ? "row with tokens" : "row");
     }
     if (r->local_ids) {
         if (!rc_sessions_finish(r))
@@ -405,7 +405,7 @@ static rc_status read_all(const char *name, rc_lines *in, const rc_trace_options
     r.t = calloc(1, sizeof *r.t);
     if (!r.t) {
         rc_lines_close(in);
-        return rc_fail_at(err, RC_E_NOMEM, name, 0, 0, "out of memory while reading");
+        return rc_fail_file(err, RC_E_NOMEM, name, "out of memory while reading");
     }
     rc_status st = all_lines(&r, in);
     if (st == RC_OK)

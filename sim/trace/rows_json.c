@@ -296,8 +296,8 @@ bool rc_sessions_finish(rc_reader *r) {
         r->session[s].blocks = (uint32_t)base; /* from here on: where they begin */
         base += blocks;
         if (base >= UINT32_MAX) {
-            r->status = rc_fail_at(r->err, RC_E_INPUT, r->name, 0, 0,
-                                   "more than 4294967294 blocks over all sessions");
+            r->status = rc_fail_file(r->err, RC_E_INPUT, r->name,
+                                     "more than 4294967294 blocks over all sessions");
             return false;
         }
     }

@@ -14,10 +14,10 @@
 static const char *const roles[RC_OWN_ROLES] = {"arrival", "input", "output", "session"};
 
 static rc_status bad_map(rc_reader *r, const char *map, rc_error *err) {
-    return rc_fail_at(err, RC_E_USAGE, "columns", 0, 0,
-                      "found '%.200s' for %s, expected arrival=NAME,input=NAME,output=NAME,"
-                      "session=NAME (arrival and session may be left out)",
-                      map, r->name);
+    return rc_fail_file(err, RC_E_USAGE, "columns",
+                        "found '%.200s' for %s, expected arrival=NAME,input=NAME,output=NAME,"
+                        "session=NAME (arrival and session may be left out)",
+                        map, r->name);
 }
 
 rc_status rc_own_columns(rc_reader *r, const char *map, rc_error *err) {

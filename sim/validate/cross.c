@@ -64,17 +64,14 @@ static rc_status state_errors(const char *store, const char *from, const char *t
     return RC_OK;
 }
 
-/* Of the rows of one op, or of all (NULL). `work` has room for all. */
+/* Of the rows of one op, or of all (NULL), of which there is one at the least. `work` has room for all. */
 static void summarise(const errors *e, const char *op, double *work, rc_cross_op *out) {
     size_t n = 0;
-    memset(out, 0, sizeof *out);
     snprintf(out->op, sizeof out->op, "%s", op ? op : "all");
     for (size_t i = 0; i < e->n; i++)
         if (!op || strcmp(op, e->op[i]) == 0)
             work[n++] = e->v[i];
     out->n = n;
-    if (n == 0)
-        return;
     rc_sort(work, n);
     out->bias_pct = rc_quantile(work, n, 0.5);
     for (size_t i = 0; i < n; i++)

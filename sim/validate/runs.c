@@ -279,7 +279,7 @@ rc_status rc_runs_read(rc_runs *r, const char *folder, rc_error *err) {
     name_folder(r, folder);
     int n = scandir(folder, &names, is_csv, alphasort);
     if (n < 0)
-        return rc_fail_at(err, RC_E_IO, folder, 0, 0, "cannot be read: no such folder?");
+        return rc_fail_file(err, RC_E_IO, folder, "cannot be read: no such folder?");
     rc_status st = RC_OK;
     for (int i = 0; i < n; i++) {
         char path[1280], *body = NULL;
@@ -294,7 +294,7 @@ rc_status rc_runs_read(rc_runs *r, const char *folder, rc_error *err) {
     }
     free(names);
     if (st == RC_OK && r->n == before)
-        return rc_fail_at(err, RC_E_INPUT, folder, 0, 0, "holds no run of a whole pass");
+        return rc_fail_file(err, RC_E_INPUT, folder, "holds no run of a whole pass");
     return st;
 }
 

@@ -75,7 +75,7 @@ static rc_status one_pass(void *ctx, const rc_played_pass *pass, rc_time *took, 
     s->by_q += x.prompts > 0 && strcmp(pass->schedule->name, "pass-q") == 0;
     s->by_kv += x.prompts > 0 && strcmp(pass->schedule->name, "pass-kv") == 0;
     s->passes++;
-    *took = RC_PS_PER_S / 50;
+    *took = (rc_time)(RC_PS_PER_S / 50);
     return RC_OK;
 }
 

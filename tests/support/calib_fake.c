@@ -9,7 +9,8 @@
  *
  * What can go wrong on a machine is asked for by name: RC_FAKE_NO_NCCL=1: there is none.
  * RC_FAKE_TROUBLE=KIND:OP:A:RANK: at the point of that op and axis a, that rank fails (KIND fail),
- * never comes back (hang), or cannot measure it (unable); stuck: it never comes to the suite's first point, which is this.
+ * never comes back (hang), or cannot measure it (unable). With the suite's first point it never comes to that point (stuck), or
+ * never leaves the suite (stays).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/ring/ring_command.h"
@@ -39,10 +40,6 @@ static double seconds(const rc_point *p) {
                    0.125 * (double)p->d);
 }
 
-static void fake_close(void *self) {
-    (void)self;
-}
-
 /* Whether RC_FAKE_TROUBLE asks for trouble of this kind here. */
 static bool trouble(const char *kind, const rc_calib *c, const rc_point *p) {
     char want[96];
@@ -51,13 +48,24 @@ static bool trouble(const char *kind, const rc_calib *c, const rc_point *p) {
     return v && !strcmp(v, want);
 }
 
-/* A suite that hangs before its first point does so for that point's OP and A. */
-static rc_status fake_open(rc_calib *c, const rc_points *points, void **self, rc_error *err) {
-    (void)err;
-    *self = NULL;
-    while (points->n > 0 && trouble("stuck", c, &points->v[0]))
+/* Nobody waits so long for a rank that hangs. */
+static void hang_if(bool asked) {
+    for (int s = 0; asked && s < 3600; s++)
         (void)nanosleep(&(struct timespec){1, 0}, NULL);
+}
+
+/* A suite that hangs before its first point, or behind its last one, does so for the first one's OP and A. */
+static rc_status fake_open(rc_calib *c, const rc_points *points, void **self, rc_error *err) {
+    static bool stays;
+    (void)err;
+    hang_if(points->n > 0 && trouble("stuck", c, &points->v[0]));
+    stays = points->n > 0 && trouble("stays", c, &points->v[0]);
+    *self = &stays;
     return RC_OK;
+}
+
+static void fake_close(void *self) {
+    hang_if(*(const bool *)self);
 }
 
 /* Of a suite that all ranks measure. */

@@ -34,6 +34,7 @@ static void test_errors(void **state) {
     (void)state;
     char *volatile no_buffer = NULL;
     trips("st != RC_OK", (void)rc_fail(&err, RC_OK, "no failure"));
+    trips("st != RC_OK", (void)rc_fail_file(&err, RC_OK, "file", "no failure"));
     trips("st != RC_OK", (void)rc_fail_at(&err, RC_OK, "file", 1, 1, "no failure"));
     trips("line >= 0 && col >= 0", (void)rc_fail_at(&err, RC_E_INPUT, "file", -1, 0, "where?"));
     trips("buf != NULL || size == 0", (void)rc_error_text(&err, no_buffer, 1));

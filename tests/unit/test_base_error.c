@@ -21,6 +21,15 @@ static void error_text_shows_as_much_place_as_is_known(void **state) {
     assert_string_equal(rc_error_text(&e, buf, sizeof buf), "a.yaml:3: bad");
     rc_fail_at(&e, RC_E_IO, "a.yaml", 0, 0, "gone");
     assert_string_equal(rc_error_text(&e, buf, sizeof buf), "a.yaml: gone");
+    e.line = e.col = 7; /* whatever it held */
+    assert_int_equal(rc_fail_file(&e, RC_E_IO, "a.yaml", "gone %s", "again"), RC_E_IO);
+    assert_true(e.status == RC_E_IO && e.line == 0 && e.col == 0);
+    assert_string_equal(rc_error_text(&e, buf, sizeof buf), "a.yaml: gone again");
+    rc_fail_file(&e, RC_E_IO, NULL, "gone");
+    assert_string_equal(rc_error_text(&e, buf, sizeof buf), "gone");
+    e.line = e.col = 7;
+    rc_fail(&e, RC_E_IO, "gone");
+    assert_true(e.line == 0 && e.col == 0);
     rc_fail_at(&e, RC_E_IO, NULL, 3, 5, "gone");
     assert_string_equal(rc_error_text(&e, buf, sizeof buf), "gone");
     rc_fail(&e, RC_E_USAGE, "no such command");
@@ -32,6 +41,7 @@ static void error_context_is_optional_and_cut_to_size(void **state) {
     (void)state;
     assert_int_equal(rc_fail(NULL, RC_E_NOMEM, "x"), RC_E_NOMEM);
     assert_int_equal(rc_fail_at(NULL, RC_E_NOMEM, "f", 1, 1, "x"), RC_E_NOMEM);
+    assert_int_equal(rc_fail_file(NULL, RC_E_NOMEM, "f", "x"), RC_E_NOMEM);
     rc_error e;
     char path[600], buf[8];
     memset(path, 'p', sizeof path - 1);

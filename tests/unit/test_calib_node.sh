@@ -86,10 +86,12 @@ rows fail.csv | sort | cmp - net.rows || die "the run that went on differs"
 RC_HANG_S=1 RC_FAKE_TROUBLE=hang:all_to_all:16777216:1 run 3 hang.csv --suite net
 grep 'hangs: nothing new for 1 s since: all_to_all nvlink' err >/dev/null || die "the step is not named"
 
-# So is one that does not even come to its first point.
+# So is one that does not even come to its first point, and one that does not leave its last.
 begins=$(awk -F, '/^[^#]/ { for (i = 1; i <= NF; i++) at[$i] = i; getline; while (/^#/) getline; print $at["op"] ":" $at["a"]; exit }' net.csv)
 RC_HANG_S=1 RC_FAKE_TROUBLE=stuck:$begins:1 run 3 stuck.csv --suite net
 grep 'hangs: nothing new for 1 s since: net opens$' err >/dev/null || die "$begins: the suite that opens is not named: $(cat err)"
+RC_HANG_S=1 RC_FAKE_TROUBLE=stays:$begins:1 run 3 stays.csv --suite net
+grep 'hangs: nothing new for 1 s since: net closes$' err >/dev/null || die "$begins: the suite that closes is not named: $(cat err)"
 
 # What one rank cannot measure all leave out, and go on.
 RC_FAKE_TROUBLE=unable:send_recv:4194304:3 run 0 unable.csv --suite net

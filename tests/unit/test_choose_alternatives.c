@@ -212,7 +212,8 @@ static void rates_by_where_ranks_are(void **state) {
     assert_true(r.achieved_bw > 0.5 * r.bw && r.achieved_bw < r.bw);
     assert_int_equal(rc_choose_link_rates(costs, 4, 4, &r, NULL), RC_OK);
     assert_true(r.bw == machine.nic_rate && r.achieved_bw == machine.peer_rate);
-    assert_int_equal(rc_choose_link_rates(costs, 8, 1, &r, NULL), RC_OK); /* the next is elsewhere */
+    assert_int_equal(rc_choose_link_rates(costs, 8, 1, &r, NULL),
+                     RC_OK); /* the next is elsewhere */
     assert_true(r.bw == machine.nic_rate && r.achieved_bw == machine.peer_rate);
 }
 

@@ -279,6 +279,7 @@ static void test_costs(void **state) {
     trips("rows != NULL",
           (void)rc_costs_view_over(costs, rc_costs_machine(costs), no_rows, &out, &err));
     trips("c != NULL", (void)rc_costs_machine(no_costs));
+    trips("c != NULL", (void)rc_cost_has_products(no_costs, RC_BF16));
     trips("c != NULL && at != NULL && out != NULL && op < rc_op_count()",
           (void)rc_cost_op(costs, rc_op_count(), RC_BF16, &at, &cost, &err));
     trips("c != NULL && row != NULL", (void)rc_cost_row(costs, no_row, &cost, &err));

@@ -103,6 +103,12 @@ static void test_blocks_stand_in(void **state) {
     assert_true(fabs(here.p50 / there.p50 - 1.0) < 0.01);
     rc_cost modelled = product(&alone, RC_FP8_BLOCK, 8192, 7168, 16384);
     assert_int_equal(modelled.basis, RC_MODELLED);
+    rc_costs *c = opened(&alone), *carried = opened(&h200);
+    assert_false(rc_cost_has_products(c, RC_FP8_BLOCK));
+    assert_true(rc_cost_has_products(c, RC_FP8) && !rc_cost_has_products(c, RC_INT8));
+    assert_true(rc_cost_has_products(carried, RC_FP8_BLOCK));
+    rc_costs_close(c);
+    rc_costs_close(carried);
     assert_true(modelled.p50 < 0.9 * here.p50); /* by rows with a scale a row, which take less */
     here = product(&h100, RC_FP8_BLOCK, 16, 36864, 7168);
     there = product(&h200, RC_FP8_BLOCK, 16, 36864, 7168);

@@ -5,8 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <math.h>
+#include <stdlib.h>
 #define PROGRAMS_FAKE_COSTS
 #include "sim/forward/internal.h"
+#include "sim/schedule/layer.h"
 #include "tests/support/programs.h"
 
 static fake_pass f;
@@ -131,6 +134,38 @@ static void test_tokens(void **state) {
     assert_non_null(strstr(err.msg, "2147483650 new and 0 cached tokens"));
 }
 
+/* Tokens that are verified together are of one sequence, with one cache and one state: eight rows, two by two, keep what four sequences
+ * do. */
+static void test_verified(void **state) {
+    (void)state;
+    static rc_model m;
+    static rc_sequence rows[8];
+    char path[512];
+    const char *root = getenv("RC_SOURCE_DIR");
+    (void)snprintf(path, sizeof path, "%s/models/qwen3.5-397b-a17b.json", root ? root : ".");
+    if (rc_model_open(path, &m, &err) != RC_OK)
+        fail_msg("%s", err.msg);
+    f.costs.machine.memory = 1e18;
+    f.spec.model = &m;
+    f.spec.layout = (rc_layout){.tp = 2, .cp = 1};
+    rc_model_dtypes(&m, &f.spec.layout);
+    f.spec.schedule = rc_schedule_named("tp");
+    f.spec.phase = RC_DECODE;
+    f.spec.seqs = rows;
+    rc_memory together, apart, twice;
+    for (int i = 0; i < 8; i++)
+        rows[i] = (rc_sequence){1, 10000};
+    f.spec.seq_count = 8;
+    f.spec.verified = 2;
+    if (rc_forward_check(&f.spec, &together, &err) != RC_OK)
+        fail_msg("%s", err.msg);
+    f.spec.verified = 0;
+    assert_int_equal(rc_forward_check(&f.spec, &twice, &err), RC_OK);
+    f.spec.seq_count = 4;
+    assert_int_equal(rc_forward_check(&f.spec, &apart, &err), RC_OK);
+    assert_true(fabs(together.kv / apart.kv - 1.0) < 1e-3 && together.kv < 0.6 * twice.kv);
+}
+
 /* Where a machine's engine quantises by a kernel of its own: never, always, or beyond its own all-reduce; and when the host must
  * know how large messages are. */
 static void test_requests(void **state) {
@@ -214,6 +249,7 @@ int main(void) {
         cmocka_unit_test_setup(test_more_gpus_than_one_node_without_a_network, setup),
         cmocka_unit_test_setup(test_nodes, setup),
         cmocka_unit_test_setup(test_tokens, setup),
+        cmocka_unit_test_setup(test_verified, setup),
         cmocka_unit_test_setup(test_requests, setup),
         cmocka_unit_test_setup(test_costs_that_fail, setup),
         cmocka_unit_test_setup(test_trace_hands_over_program_and_engine, setup),

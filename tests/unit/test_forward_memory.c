@@ -1,5 +1,5 @@
-/* Memory that runs out at any one call: the engine, the cost book, the evaluator, a scenario and a served run either do
- * what they do with enough of it, or say that there is none, and keep nothing.
+/* Memory that runs out at any one call: the engine, the cost book, the evaluator, a scenario, a plan's
+ * workload in short and the prefix cache either do what they do with enough of it, or say that there is none, and keep nothing.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,6 +22,8 @@ int main(void) {
 #include <string.h>
 #include "sim/engine/engine.h"
 #include "sim/forward/scenario.h"
+#include "sim/kv/kv.h"
+#include "sim/plan/plan_internal.h"
 #include "tests/support/cost_store.h"
 
 typedef struct result {
@@ -124,6 +126,80 @@ static void forward(void *x) {
     memset(&s, 0, sizeof s);
 }
 
+/* A workload of 300 requests of which each leaves blocks to the next, in short. */
+static void load(void *x) {
+    enum { REQUESTS = 300 };
+    static rc_req all[REQUESTS];
+    static rc_span spans[REQUESTS];
+    static rc_plan p;
+    result *r = x;
+    rc_plan_load w = {0};
+    p.objective_count = 1;
+    p.objectives[0] = (rc_objective){.limit = 1.0, .share = 0.9, .to = INT64_MAX};
+    for (uint32_t i = 0; i < REQUESTS; i++) {
+        spans[i] = (rc_span){3 * i, 6};
+        all[i] = (rc_req){.arrival = (rc_time)i,
+                          .input = 500 + i,
+                          .output = 4,
+                          .after = RC_NO_REQUEST,
+                          .child = RC_NO_REQUEST,
+                          .sibling = RC_NO_REQUEST,
+                          .session = RC_NO_SESSION,
+                          .prefix = -1,
+                          .span = i,
+                          .spans = 1,
+                          .named = 6};
+    }
+    const rc_trace t = {.at = all,
+                        .count = REQUESTS,
+                        .block = 16,
+                        .blocks = 3 * REQUESTS + 6,
+                        .spans = spans,
+                        .span_count = REQUESTS};
+    r->st = plan_load(&p, &t, &w, &r->err);
+    r->value = r->st == RC_OK ? w.cached + (double)w.least_count : 0.0;
+    plan_load_free(&w);
+}
+
+/* A prefix cache of blocks that lie far apart, twenty requests at a time. What it says once it has found no memory does not count. */
+static void cache(void *x) {
+    enum { REQUESTS = 500, OPEN = 20 };
+    static rc_req all[REQUESTS];
+    static rc_span spans[REQUESTS];
+    result *r = x;
+    rc_kv *kv = NULL;
+    const rc_kv_config c = {.block = 4, .capacity = 1000, .requests = OPEN, .policy = RC_KV_LRU};
+    const rc_trace t = {.at = all,
+                        .count = REQUESTS,
+                        .block = 4,
+                        .blocks = 64 * REQUESTS,
+                        .spans = spans,
+                        .span_count = REQUESTS};
+    rc_kv_lease lease[OPEN];
+    bool open[OPEN] = {false};
+    r->st = rc_kv_create(&c, &kv, &r->err);
+    for (uint32_t i = 0; i < REQUESTS && r->st == RC_OK; i++) {
+        rc_kv_match match;
+        spans[i] = (rc_span){64 * i, 2};
+        all[i] = (rc_req){.input = 8,
+                          .output = 1,
+                          .span = i,
+                          .spans = 1,
+                          .named = 2,
+                          .session = RC_NO_SESSION,
+                          .prefix = -1};
+        if (open[i % OPEN]) {
+            rc_kv_filled(kv, lease[i % OPEN], 8);
+            rc_kv_release(kv, lease[i % OPEN], false);
+        }
+        open[i % OPEN] = rc_kv_admit(kv, &t, &all[i], 8, &lease[i % OPEN], &match);
+        r->value += open[i % OPEN];
+        if (rc_kv_starved(kv))
+            r->st = rc_fail(&r->err, RC_E_NOMEM, "out of memory for what is known of blocks");
+    }
+    rc_kv_destroy(kv);
+}
+
 static void test_engine(void **state) {
     (void)state;
     all_calls("engine", engine, NULL, 1000, 0);
@@ -146,11 +222,20 @@ static void test_forward(void **state) {
     all_calls("forward", forward, path, 300, 0);
 }
 
+static void test_load(void **state) {
+    (void)state;
+    all_calls("load", load, NULL, 1000, 0);
+}
+
+static void test_cache(void **state) {
+    (void)state;
+    all_calls("cache", cache, NULL, 1000, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_engine),
-        cmocka_unit_test(test_book),
-        cmocka_unit_test(test_forward),
+        cmocka_unit_test(test_load), cmocka_unit_test(test_cache),   cmocka_unit_test(test_engine),
+        cmocka_unit_test(test_book), cmocka_unit_test(test_forward),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

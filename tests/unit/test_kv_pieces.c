@@ -143,12 +143,41 @@ static void test_told_prefix(void **state) {
     }
 }
 
+/* Whole tokens of each rank, and of all of them together whole blocks; no more than may be counted. */
+static void test_capacity(void **state) {
+    (void)state;
+    static const struct {
+        double bytes, token;
+        int ranks;
+        uint32_t block, blocks;
+    } of[] = {{1000.0, 10.0, 1, 16, 6},
+              {1000.0, 10.0, 2, 16, 12},
+              {1009.0, 10.0, 4, 16, 25},
+              {1000.0, 10.0, 1, 1, 100},
+              {160.0, 10.0, 1, 16, 1},
+              {159.0, 10.0, 1, 16, 0},
+              {159.0, 10.0, 2, 16, 1},
+              {9.0, 10.0, 100, 1, 0},
+              {0.0, 10.0, 1, 16, 0},
+              {-1.0, 10.0, 1, 16, 0},
+              {1000.0, 0.0, 1, 16, 0},
+              {1000.0, -1.0, 1, 16, 0},
+              {1.0, 0.5, 1, 1, 2},
+              {1e30, 1.0, 1, 1, RC_KV_MOST_BLOCKS},
+              {(double)RC_KV_MOST_BLOCKS - 1.0, 1.0, 1, 1, RC_KV_MOST_BLOCKS - 1}};
+    for (size_t i = 0; i < sizeof of / sizeof of[0]; i++) {
+        const uint32_t got = rc_kv_capacity(of[i].bytes, of[i].token, of[i].ranks, of[i].block);
+        if (got != of[i].blocks)
+            fail_msg("%g bytes of %g on %d: %u blocks, not %u", of[i].bytes, of[i].token,
+                     of[i].ranks, got, of[i].blocks);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gaps),
-        cmocka_unit_test(test_held_in_the_middle),
-        cmocka_unit_test(test_whole_hits),
-        cmocka_unit_test(test_told_prefix),
+        cmocka_unit_test(test_gaps),       cmocka_unit_test(test_held_in_the_middle),
+        cmocka_unit_test(test_whole_hits), cmocka_unit_test(test_told_prefix),
+        cmocka_unit_test(test_capacity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

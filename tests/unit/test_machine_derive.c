@@ -72,6 +72,22 @@ static void test_stated_ratios_stay(void **state) {
     assert_true(m.hbm_ratio == 0.4);
 }
 
+/* What a file says beside a fit: the number that it states, or, where it leaves it to published rates, what these give. */
+static void test_stated_beside_a_fit(void **state) {
+    (void)state;
+#define FITTED(key)                                                                                \
+    "fitted: [{name: " key                                                                         \
+    ", meaning: why, unit: \"1\", rows: [a], value: 0.4, interval: [0.3, 0.5]}]\n"
+    rc_machine m =
+        machine_of(HEAD NETWORK TAIL RATES "  transfer: {gemm: 0.25}\n" FITTED("gemm_ratio"));
+    assert_true(m.gemm_ratio == 0.4 && m.fitted[0].stated == 0.25);
+    m = machine_of(HEAD NETWORK TAIL RATES FITTED("gemm_ratio"));
+    assert_true(m.gemm_ratio == 0.4);
+    near(m.fitted[0].stated, 0.3);
+    m = machine_of(HEAD NETWORK TAIL RATES FITTED("hbm_ratio"));
+    near(m.fitted[0].stated, 0.5);
+}
+
 static void test_own_base(void **state) {
     (void)state;
     rc_machine m =
@@ -230,6 +246,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ratios_from_peaks),
         cmocka_unit_test(test_stated_ratios_stay),
+        cmocka_unit_test(test_stated_beside_a_fit),
         cmocka_unit_test(test_own_base),
         cmocka_unit_test(test_base_file),
         cmocka_unit_test(test_network_follows_the_nic),

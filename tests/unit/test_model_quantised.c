@@ -137,6 +137,55 @@ static void test_tools(void **state) {
     }
 }
 
+/* Every algorithm that ModelOpt names: the type, and of how many rows and columns a scale of how many bytes is. A group size that a
+ * file states stands for the usual one, where scales are of groups of a row. */
+static void test_algorithms(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        rc_dtype dtype;
+        int64_t rows, columns;
+        double bytes;
+    } t[] = {{"FP8", RC_FP8, 0, 0, 4.0},
+             {"FP8_PER_CHANNEL_PER_TOKEN", RC_FP8, 1, 0, 4.0},
+             {"FP8_PB_WO", RC_FP8_BLOCK, 128, 128, 4.0},
+             {"FP8_PB_REAL", RC_FP8_BLOCK, 128, 128, 4.0},
+             {"MXFP8", RC_FP8_BLOCK, 1, 32, 1.0},
+             {"NVFP4", RC_NVFP4, 1, 16, 1.0},
+             {"NVFP4_AWQ", RC_NVFP4, 1, 16, 1.0},
+             {"NVFP4_SVDQUANT", RC_NVFP4, 1, 16, 1.0},
+             {"W4A16_NVFP4", RC_NVFP4, 1, 16, 1.0},
+             {"MXFP4", RC_MXFP4, 1, 32, 1.0},
+             {"W4A8_NVFP4_FP8", RC_W4A8, 1, 16, 1.0},
+             {"W4A8_MXFP4_FP8", RC_W4A8, 1, 32, 1.0},
+             {"W4A16_AWQ", RC_INT4, 1, 128, 2.0},
+             {"INT4_AWQ", RC_INT4, 1, 128, 2.0},
+             {"W4A16", RC_INT4, 1, 128, 2.0},
+             {"W4A8_AWQ", RC_W4A8, 1, 128, 2.0},
+             {"INT8_SQ", RC_INT8, 1, 0, 4.0},
+             {"W8A8_SQ_PER_CHANNEL", RC_INT8, 1, 0, 4.0},
+             {"W8A16", RC_W8A16, 1, 0, 2.0},
+             {"INT8_WO", RC_W8A16, 1, 0, 2.0}};
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)
+        for (int grouped = 0; grouped < 2; grouped++) {
+            char map[256];
+            rc_model m;
+            rc_error err = {0};
+            (void)snprintf(map, sizeof map,
+                           "{\"quant_method\": \"modelopt\", \"quant_algo\": \"%s\"%s}", t[i].name,
+                           grouped ? ", \"group_size\": 64" : "");
+            if (read(map, &m, &err) != RC_OK)
+                fail_msg("%s: %s", t[i].name, err.msg);
+            const rc_scale *s = &m.kind[0].stored[RC_UP].scale;
+            const int64_t columns =
+                grouped && t[i].rows == 1 && t[i].columns > 0 ? 64 : t[i].columns;
+            if (m.kind[0].stored[RC_UP].dtype != t[i].dtype || s->rows != t[i].rows ||
+                s->columns != columns || s->bytes != t[i].bytes)
+                fail_msg("%s: %lld x %lld of %g bytes", t[i].name, (long long)s->rows,
+                         (long long)s->columns, s->bytes);
+        }
+}
+
 /* The files of the field: sizes that a user can look up. */
 static void test_files(void **state) {
     (void)state;
@@ -348,11 +397,11 @@ static void test_context(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tools),   cmocka_unit_test(test_files),
-        cmocka_unit_test(test_beside),  cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_groups),  cmocka_unit_test(test_head),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_overridden),
-        cmocka_unit_test(test_context),
+        cmocka_unit_test(test_tools),      cmocka_unit_test(test_algorithms),
+        cmocka_unit_test(test_files),      cmocka_unit_test(test_beside),
+        cmocka_unit_test(test_lists),      cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_head),       cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_overridden), cmocka_unit_test(test_context),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -131,6 +131,105 @@ static void test_ranges(void **state) {
     }
 }
 
+/* ---- what is not modelled ----------------------------------------------------------------------- */
+
+/* Each key that says of a model that it is of another kind, the kind in words, and the largest number that does not say so yet. `true`
+ * says it as well, and so does a name that begins like a key that ends in x here. */
+static void test_signs(void **state) {
+    (void)state;
+    static const struct {
+        const char *key, *words;
+        int above;
+    } t[] = {
+        {"num_local_experts", "a mixture of experts: FFN work depends on routing", 1},
+        {"num_experts", "a mixture of experts: FFN work depends on routing", 1},
+        {"n_routed_experts", "a mixture of experts: FFN work depends on routing", 0},
+        {"moe_x", "a mixture of experts: FFN work depends on routing", 0},
+        {"enable_moe_block", "a mixture of experts: FFN work depends on routing", 0},
+        {"ffn_config.moe_num_experts", "a mixture of experts: FFN work depends on routing", 1},
+        {"expert_layer_period", "a mixture of experts: FFN work depends on routing", 0},
+        {"kv_lora_rank", "multi-head latent attention (MLA)", 0},
+        {"qk_rope_head_dim", "multi-head latent attention (MLA)", 0},
+        {"state_size", "state-space (SSM) or recurrent layers", 0},
+        {"ssm_x", "state-space (SSM) or recurrent layers", 0},
+        {"mamba_x", "state-space (SSM) or recurrent layers", 0},
+        {"mamba2_x", "state-space (SSM) or recurrent layers", 0},
+        {"layers_block_type", "state-space (SSM) or recurrent layers", 0},
+        {"hybrid_override_pattern", "state-space (SSM) or recurrent layers", 0},
+        {"attn_layer_indices", "state-space (SSM) or recurrent layers", 0},
+        {"attn_layer_period", "state-space (SSM) or recurrent layers", 0},
+        {"lru_width", "state-space (SSM) or recurrent layers", 0},
+        {"rwkv_x", "state-space (SSM) or recurrent layers", 0},
+        {"time_mix_x", "state-space (SSM) or recurrent layers", 0},
+        {"conv_L_cache", "state-space (SSM) or recurrent layers", 0},
+        {"linear_attn_config", "linear attention layers", 0},
+        {"linear_num_key_heads", "linear attention layers", 0},
+        {"linear_key_head_dim", "linear attention layers", 0},
+        {"lightning_x", "linear attention layers", 0},
+        {"kda_x", "linear attention layers", 0},
+        {"full_attention_interval", "linear attention layers", 1},
+        {"index_topk", "sparse attention", 0},
+        {"index_n_heads", "sparse attention", 0},
+        {"compress_ratios", "sparse attention", 0},
+        {"nsa_x", "sparse attention", 0},
+        {"sparse_x", "sparse attention", 0},
+        {"blocksparse_x", "sparse attention", 0},
+        {"attention_sink_size", "sparse attention", 0},
+        {"dual_chunk_attention_config",
+         "dual-chunk attention (delete the key to model full attention instead)", 0},
+        {"attention_chunk_size", "layers that attend to a sliding window or chunk", 0},
+        {"sliding_window_pattern", "layers that attend to a sliding window or chunk", 1},
+        {"sliding_window_size", "layers that attend to a sliding window or chunk", 0},
+        {"interleaved_sliding_window", "layers that attend to a sliding window or chunk", 0},
+        {"hybrid_layer_pattern", "layers that attend to a sliding window or chunk", 0},
+        {"swa_x", "layers that attend to a sliding window or chunk", 0},
+        {"global_attn_every_n_layers", "layers that attend to a sliding window or chunk", 1},
+        {"attention_types", "layers that attend to a sliding window or chunk", 0},
+        {"local_attentionx", "layers that attend to a sliding window or chunk", 0},
+        {"block_configs", "layers that differ in shape", 0},
+        {"num_key_value_heads_per_layer", "layers that differ in shape", 0},
+        {"num_query_heads", "layers that differ in shape", 0},
+        {"ffn_multipliers", "layers that differ in shape", 0},
+        {"layer_configs", "layers that differ in shape", 0},
+        {"per_layer_config", "layers that differ in shape", 0},
+        {"pruned_heads", "layers that differ in shape", 0},
+        {"num_kv_shared_layers", "layers that share one KV cache", 0},
+        {"use_cla", "layers that share one KV cache", 0},
+        {"cla_share_factor", "layers that share one KV cache", 1},
+        {"cross_attention_layers", "cross-attention", 0},
+        {"add_cross_attention", "cross-attention", 0},
+        {"is_encoder_decoder", "an encoder or encoder-decoder", 0},
+        {"encoder_layers", "an encoder or encoder-decoder", 0},
+        {"type_vocab_size", "an encoder or encoder-decoder", 0},
+        {"parallel_attn", "attention and FFN side by side", 0},
+        {"use_parallel_residual", "attention and FFN side by side", 0},
+        {"n_inner", "an FFN without a gate", 0},
+        {"alibi", "ALiBi biases on the scores", 0},
+        {"use_alibi", "ALiBi biases on the scores", 0},
+        {"attn_output_gate", "a gate on the attention output", 0},
+        {"use_attention_gate", "a gate on the attention output", 0},
+        {"hc_mult", "several residual streams (hyper-connections)", 1},
+        {"hidden_size_per_layer_input", "embeddings of their own for every layer", 0},
+    };
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        const char *dot = strchr(t[i].key, '.');
+        const int outer = dot ? (int)(dot - t[i].key) : 0;
+        for (int more = 0; more < 3; more++) {
+            char text[1024], value[16], words[256];
+            rc_model m;
+            rc_error err = {0};
+            (void)snprintf(value, sizeof value, "%d", t[i].above + (more > 0 ? 1 : 0));
+            (void)snprintf(text, sizeof text, DENSE "%.*s%s%s: %s%s}", outer, t[i].key,
+                           dot ? ": {" : "", dot ? dot + 1 : t[i].key, more == 2 ? "true" : value,
+                           dot ? "}" : "");
+            (void)snprintf(words, sizeof words, "is not modelled: %s", t[i].words);
+            rc_status st = model_text(text, &m, &err);
+            if (st != (more > 0 ? RC_E_UNMODELLED : RC_OK) || (more > 0 && !strstr(err.msg, words)))
+                fail_msg("%s of %s: %s", t[i].key, more == 2 ? "true" : value, err.msg);
+        }
+    }
+}
+
 /* ---- layers ------------------------------------------------------------------------------------- */
 
 static bool has_no_attention(const rc_layer_kind *l) {
@@ -214,7 +313,8 @@ static void test_left_out(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ranges), cmocka_unit_test(test_layers),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ranges), cmocka_unit_test(test_signs),
+                                       cmocka_unit_test(test_layers),
                                        cmocka_unit_test(test_left_out)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

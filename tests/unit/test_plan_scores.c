@@ -279,6 +279,28 @@ static void test_best_and_runners(void **state) {
     assert_true(answer.best == -1 && s.best_price == INFINITY && answer.kind_best[0] == -1);
 }
 
+/* The first that was simulated may be next, too; of more than five five are shown. */
+static void test_runners(void **state) {
+    (void)state;
+    for (int i = 0; i < 8; i++)
+        result(20.0 - i, i == 5 ? -0.1 : 0.1);
+    answer.best = 7;
+    find_runners(&answer);
+    assert_int_equal(answer.runner_count, 5);
+    static const int next[] = {6, 4, 3, 2, 1};
+    assert_memory_equal(answer.runners, next, sizeof next);
+    answer.runner_count = 0;
+    answer.all_count = 2;
+    answer.best = 1;
+    find_runners(&answer);
+    assert_true(answer.runner_count == 1 && answer.runners[0] == 0);
+    answer.runner_count = 0;
+    answer.best = 0;
+    results[1].margin = 0.0; /* holds just so */
+    find_runners(&answer);
+    assert_true(answer.runner_count == 1 && answer.runners[0] == 1);
+}
+
 /* Each dearer one of the front is faster than all before it. */
 static void test_pareto(void **state) {
     (void)state;
@@ -335,10 +357,10 @@ static void test_order(void **state) {
 int main(void) {
 #define T(f) cmocka_unit_test_setup(f, fresh)
     const struct CMUnitTest tests[] = {
-        T(test_first),   T(test_cheaper),   T(test_margin),       T(test_doubted),
-        T(test_front),   T(test_kinds),     T(test_learns),       T(test_by_others),
-        T(test_cohorts), T(test_round),     T(test_smaller_ones), T(test_best_and_runners),
-        T(test_pareto),  T(test_left_open), T(test_order),
+        T(test_first),   T(test_cheaper), T(test_margin),       T(test_doubted),
+        T(test_front),   T(test_kinds),   T(test_learns),       T(test_by_others),
+        T(test_cohorts), T(test_round),   T(test_smaller_ones), T(test_best_and_runners),
+        T(test_runners), T(test_pareto),  T(test_left_open),    T(test_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

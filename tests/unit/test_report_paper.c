@@ -57,6 +57,40 @@ static void rows_carry_what_is_printed(void **state) {
     rc_paper_close(p);
 }
 
+/* Figure 7 shows the prefills of 128,000 tokens that Figure 6a shows by their contexts: the same passes. */
+static void figures_share_passes(void **state) {
+    (void)state;
+    rc_paper_options o = {
+        .store = store, .seed = 7, .threads = 1, .version = "test", .figures = true};
+    rc_paper *p = NULL;
+    rc_error err = {0};
+    int shared = 0;
+    assert_ok(rc_paper_open(&o, &p, &err));
+    for (int c = 0; c < RC_FIG_CONTEXTS; c++)
+        for (int n = 0;
+             n < RC_FIG6A_CPS && n < RC_FIG7_NODES && rc_fig_contexts[c] == RC_PAPER_TOTAL; n++) {
+            assert_int_equal(p->figures.fig7_cp[n], p->figures.fig6a[n][c]);
+            shared++;
+        }
+    assert_true(shared >= 3);
+    const rc_figures *f = &p->figures; /* bands are drawn in all but the last */
+    for (int n = 0; n < RC_FIG7_NODES; n++)
+        assert_true(p->jobs[f->fig7_cp[n]].draws && p->jobs[f->fig7_tp[n]].draws);
+    for (int c = 0; c < RC_FIG_CONTEXTS; c++) {
+        for (int n = 0; n < RC_FIG6A_CPS; n++)
+            assert_true(p->jobs[f->fig6a[n][c]].draws &&
+                        p->jobs[f->fig6a[n][c]].t == rc_fig_contexts[c]);
+        for (int n = 0; n < RC_FIG6B_CPS; n++)
+            assert_true(p->jobs[f->fig6b[n][c]].draws);
+    }
+    for (int c = 0; c < RC_FIG8_CONTEXTS; c++)
+        for (int n = 0; n < 2; n++)
+            assert_true(p->jobs[f->fig8[n][c]].draws && p->jobs[f->fig8[n][c]].cp == (n ? 16 : 8));
+    for (int i = 0; i < RC_FIG9_POINTS; i++)
+        assert_true(p->jobs[f->fig9[i][0]].draws && p->jobs[f->fig9[i][1]].draws);
+    rc_paper_close(p);
+}
+
 static void repeats_are_duplicates(void **state) {
     static const char *const pairs[][2] = {{"t7:cp1:ttft", "t6:tp8:128K:ttft"},
                                            {"t7:cp1:ttit", "t6:tp8:128K:ttit"},
@@ -309,6 +343,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_figure_has_a_row),
         cmocka_unit_test(rows_carry_what_is_printed),
+        cmocka_unit_test(figures_share_passes),
         cmocka_unit_test(repeats_are_duplicates),
         cmocka_unit_test(fitted_rows_spread_to_what_rests_on_them),
         cmocka_unit_test(a_row_that_does_not_exist),

@@ -258,7 +258,8 @@ static void events(const char *text, const char *requests, const char *want) {
 }
 
 /* The run of test_chunked (test_serve_worked.c): 100 ms for 100 tokens of A; 100 for 50 of A and 50 of B; 41 for the last 30 of
- * B beside A's step; 12 for a step of both. A holds 10 blocks of 16 for its 150 tokens and the first of its reply, B 6. */
+ * B beside A's step; 12 for a step of both. B waits for the
+ * first. A holds 10 blocks of 16 for its 150 tokens and the first of its reply, B 6. */
 static void test_worked_passes(void **state) {
     (void)state;
     events(
@@ -267,9 +268,13 @@ static void test_worked_passes(void **state) {
                    "costs: {prefill_token: 1ms, decode: 10ms, decode_sequence: 1ms}\n",
         "0,150,3\n0,80,2\n",
         "{ph:C,pid:1,tid:0,ts:0.000,name:KV in use, tokens,args:{value:160}}\n"
+        "{ph:C,pid:1,tid:0,ts:0.000,name:queued requests,args:{value:1}}\n"
+        "{ph:C,pid:0,tid:0,ts:0.000,name:waiting requests,args:{value:1}}\n"
         "{ph:X,pid:1,tid:1,ts:0.000,dur:99999.9999,name:prefill,cat:pass,args:{ps:100000000000,"
         "prompts:1,T:100,P:0,variant:tp,cp:1,rests_on:stated,share:1}}\n"
+        "{ph:C,pid:1,tid:0,ts:100000.000,name:queued requests,args:{value:0}}\n"
         "{ph:C,pid:1,tid:0,ts:100000.000,name:KV in use, tokens,args:{value:256}}\n"
+        "{ph:C,pid:0,tid:0,ts:100000.000,name:waiting requests,args:{value:0}}\n"
         "{ph:X,pid:1,tid:1,ts:100000.000,dur:99999.9999,name:prefill,cat:pass,args:{ps:"
         "100000000000,prompts:2,T:100,P:100,variant:tp,cp:1,rests_on:stated,share:1}}\n"
         "{ph:C,pid:1,tid:0,ts:200000.000,name:running sequences,args:{value:1}}\n"

@@ -96,11 +96,46 @@ static void test_little(void **state) {
     assert_true(fabs(result.little_l / result.little_lw - 1.0) < 1e-12);
 }
 
+static double area_of(const rc_timeline *t) {
+    double sum = 0.0;
+    for (int i = 0; i < rc_timeline_count(t); i++)
+        sum += t->area[i];
+    return sum;
+}
+
+/* The series over time tell of every request as long as it waits, and as long as it decodes: their areas are the sums of what
+ * requests wait and decode, whether or not a pass begins when one of them comes. */
+static void test_series(void **state) {
+    (void)state;
+    rc_error err = {0};
+    rc_serve_series series;
+    rc_served *rows = NULL;
+    const rc_serve_options o = {.seed = 3, .series = &series};
+    const char *text = SERVE_HEAD
+        "pools: [{name: one, tp: 8, replicas: 2}]\nkv: {tokens: 1M}\n"
+        "scheduler: {policy: prefill-first, fuse: 1}\n"
+        "synthetic: {requests: 3000, rate: 3, input: {kind: exponential, mean: 1000}, output: "
+        "{kind: constant, mean: 4}}\n"
+        "costs: {prefill_token: 500us, decode: 5ms, decode_sequence: 100us}\n";
+    if (serve_text(text, o, &result, &rows, &err) != RC_OK)
+        fail_msg("%s", err.msg);
+    double waited = 0.0, decoded = 0.0;
+    for (int i = 0; i < 3000; i++) {
+        assert_int_equal(rows[i].outcome, RC_DONE);
+        waited += (double)(rows[i].started - rows[i].arrived);
+        decoded += (double)(rows[i].end - rows[i].first);
+    }
+    assert_true(waited > 1e14); /* 100 s */
+    assert_true(fabs(area_of(&series.waiting) / waited - 1.0) < 1e-9);
+    assert_true(fabs(area_of(&series.running) / decoded - 1.0) < 1e-9);
+    free(rows);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mm1),         cmocka_unit_test(test_md1),
         cmocka_unit_test(test_mg1_uniform), cmocka_unit_test(test_mg1_lognormal),
-        cmocka_unit_test(test_little),
+        cmocka_unit_test(test_little),      cmocka_unit_test(test_series),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

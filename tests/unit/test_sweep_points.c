@@ -203,12 +203,39 @@ static void test_sample(void **state) {
     rc_sweep_free(s);
 }
 
+/* The longest sequence of any point is what a note tells of: of a list, of a range that is cut, and of one that a sample draws from.
+ * The model is meant for 131,072 tokens. */
+static void test_notes(void **state) {
+    (void)state;
+    static const struct {
+        const char *tokens;
+        bool sample;
+        int notes;
+    } all[] = {{"{new: [1K, 31072], cached: 100K}", false, 0},
+               {"{new: [31073, 1K], cached: 100K}", false, 1},
+               {"{new: 1K, cached: [0, 130073]}", false, 1},
+               {"{new: 1K, cached: [0, 130072]}", false, 0},
+               {"{new: {from: 1K, to: 131072, points: 3}, cached: 0}", false, 0},
+               {"{new: {from: 1K, to: 131073, points: 3}, cached: 0}", false, 1},
+               {"{new: {from: 1K, to: 31072}, cached: 100K}", true, 0},
+               {"{new: {from: 1K, to: 31073}, cached: 100K}", true, 1}};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        char text[512];
+        rc_notes notes;
+        (void)snprintf(text, sizeof text, MODEL MACHINE PREFILL RING "%stokens: @\n",
+                       all[i].sample ? "sweep: {sample: sobol, points: 4}\n" : "");
+        rc_sweep *s = sweep_with(text, all[i].tokens);
+        rc_sweep_notes(s, &notes);
+        if (notes.count != all[i].notes)
+            fail_msg("%s: %d notes", all[i].tokens, notes.count);
+        rc_sweep_free(s);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_phases),
-        cmocka_unit_test(test_gpus),
-        cmocka_unit_test(test_sample),
+        cmocka_unit_test(test_values), cmocka_unit_test(test_phases), cmocka_unit_test(test_gpus),
+        cmocka_unit_test(test_sample), cmocka_unit_test(test_notes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -400,13 +400,34 @@ static void test_layouts(void **state) {
           "8 4\n\n\n8 5\n\n\n16 2.5\n\n\n8 3\n\n\n8 8\n\n\n16 6.5\n\n\n", "layout 2,3 margins");
 }
 
+/* Before the work: a picture that is there already is refused by its name, unless it may be replaced. */
+static void test_plot_check(void **state) {
+    (void)state;
+    char dir[] = "/tmp/ringcast-plot-XXXXXX", file[64];
+    rc_error err = {0};
+    assert_non_null(mkdtemp(dir));
+    rc_sweep *s = sweep_of(HEAD "parallel: {tp: 8, cp: 2, variant: pass-q}\ntokens: {new: [1K, "
+                                "2K]}\nplot: {x: new, y: time_s}\n");
+    assert_int_equal(rc_sweep_plot_check(s, dir, false, &err), RC_OK);
+    snprintf(file, sizeof file, "%s/s.svg", dir);
+    FILE *f = fopen(file, "w");
+    assert_non_null(f);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(rc_sweep_plot_check(s, dir, false, &err), RC_E_IO);
+    assert_string_equal(err.file, file);
+    assert_int_equal(rc_sweep_plot_check(s, dir, true, &err), RC_OK);
+    assert_int_equal(unlink(file), 0);
+    assert_int_equal(rmdir(dir), 0);
+    rc_sweep_free(s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_columns),     cmocka_unit_test(test_stages),
         cmocka_unit_test(test_own_columns), cmocka_unit_test(test_refused),
         cmocka_unit_test(test_decode),      cmocka_unit_test(test_runs),
         cmocka_unit_test(test_panels),      cmocka_unit_test(test_alone),
-        cmocka_unit_test(test_layouts),
+        cmocka_unit_test(test_layouts),     cmocka_unit_test(test_plot_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -251,6 +251,8 @@ static const struct {
     {BURST "5,A,3,4,7,x\n4,A,0,0,0,x\n", RC_FAULT_BACKWARDS, 3, 1},
     {BURST "5,A,3,4,7,x\n6,\"A,3,4,7,x\n", RC_FAULT_SYNTAX, 3, 3},
     {BURST "5,A,3,4,7,x\n6,A,200000000,4,7,x\n", RC_FAULT_ABSURD, 3, 5},
+    {LAB "s,0,0,0,640,10,5\nu,8640001000,0,0,64,10,0\n", RC_FAULT_ABSURD, 3, 3},
+    {LAB "s,0,0,0,640,10,5\ns,8640001000,1,640,64,10,0\n", RC_FAULT_ABSURD, 3, 3},
     {LAB "s,0,0,0,640,10,5\ns,9,2,640,64,10,0\n", RC_FAULT_IDS, 3, 5},
     {LAB "s,7,0,0,640,10,5\ns,6,1,640,64,10,0\n", RC_FAULT_BACKWARDS, 3, 3},
     {LAB "s,0,0,0,640,10,5\ns,9,1,640,64,10,-1\n", RC_FAULT_NEGATIVE, 3, 17},

@@ -89,6 +89,22 @@ static void test_resize_open(void **state) {
     rc_trace_free(t);
 }
 
+/* Two requests a quarter of the longest trace apart, so that the next copy begins another quarter later: two copies are as long as a
+ * trace may be, three are refused. */
+static void test_longest(void **state) {
+    (void)state;
+    char text[256];
+    const long long quarter = RC_TRACE_MAX_DAYS * 86400LL / 4;
+    (void)snprintf(text, sizeof text,
+                   "arrived_at,num_prefill_tokens,num_decode_tokens\n0,1,1\n%lld,2,1\n", quarter);
+    rc_trace *t = parse(text);
+    assert_int_equal(rc_trace_resize(t, 5, NULL), RC_E_INPUT);
+    assert_int_equal(t->count, 2);
+    assert_int_equal(rc_trace_resize(t, 4, NULL), RC_OK);
+    assert_int_equal(t->at[3].arrival, 3 * quarter * S);
+    rc_trace_free(t);
+}
+
 /* A million requests: no copy shares a block with another, so every copy caches as the first. */
 static void test_million(void **state) {
     (void)state;
@@ -342,12 +358,19 @@ static void test_synthetic_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scale),           cmocka_unit_test(test_spread),
-        cmocka_unit_test(test_resize_open),     cmocka_unit_test(test_million),
-        cmocka_unit_test(test_resize_sessions), cmocka_unit_test(test_start_sessions),
-        cmocka_unit_test(test_processes),       cmocka_unit_test(test_lengths),
-        cmocka_unit_test(test_rate_alone),      cmocka_unit_test(test_shared_prefix),
-        cmocka_unit_test(test_turns),           cmocka_unit_test(test_synthetic_refused),
+        cmocka_unit_test(test_scale),
+        cmocka_unit_test(test_spread),
+        cmocka_unit_test(test_resize_open),
+        cmocka_unit_test(test_longest),
+        cmocka_unit_test(test_million),
+        cmocka_unit_test(test_resize_sessions),
+        cmocka_unit_test(test_start_sessions),
+        cmocka_unit_test(test_processes),
+        cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_rate_alone),
+        cmocka_unit_test(test_shared_prefix),
+        cmocka_unit_test(test_turns),
+        cmocka_unit_test(test_synthetic_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

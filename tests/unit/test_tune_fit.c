@@ -196,8 +196,32 @@ static void test_places(void **state) {
     }
 }
 
+/* Three knots, of which points between the first two weigh 3 and 1, and points between the last two 1 each: what falls from 2 to 1 becomes
+ * its mean by weights of 3 and 2, which is less than what comes behind it. What rises stays. */
+static void test_rising(void **state) {
+    (void)state;
+    sample s[] = {{.i = 0, .j = 1, .f = 0.25, .cost = 4.0},
+                  {.i = 1, .j = 2, .f = 0.5, .cost = 2.0}};
+    rc_frontier f = {.knots = 3};
+    const task t = {.f = &f, .s = s, .count = 2};
+    double w[RC_SELECT_KNOTS], falls[] = {2.0, 1.0, 3.0}, all[] = {3.0, 2.0, 1.0},
+                               rises[] = {1.0, 1.0, 2.0};
+    weigh_knots(&t, w);
+    static const double weights[] = {3.0, 2.0, 1.0};
+    for (int k = 0; k < 3; k++)
+        assert_true(fabs(w[k] - weights[k]) < 2e-9);
+    make_rising(&t, falls);
+    assert_true(fabs(falls[0] - 1.6) < 1e-8 && falls[1] == falls[0] && falls[2] == 3.0);
+    make_rising(&t, all);
+    for (int k = 0; k < 3; k++)
+        assert_true(fabs(all[k] - 14.0 / 6.0) < 1e-8);
+    make_rising(&t, rises);
+    assert_true(rises[0] == 1.0 && rises[1] == 1.0 && rises[2] == 2.0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rising),
         cmocka_unit_test(test_slopes),
         cmocka_unit_test(test_by_hand),
         cmocka_unit_test(test_places),

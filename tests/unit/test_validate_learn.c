@@ -141,11 +141,57 @@ static void test_table(void **state) {
     (void)remove(path);
 }
 
+/* What is said and written of a table made by hand: a share of 5.25 %, 12.34 us a layer; of two hosts one has no runs. */
+static void test_words(void **state) {
+    (void)state;
+    rc_learnt l = {.n = 321, .hosts = 2};
+    rc_error err = {0};
+    char *text = NULL, path[] = "/tmp/rc_learnt_XXXXXX";
+    size_t size = 0;
+    l.errors.n = 2;
+    l.errors.of[0] = (rc_model_error){.kind = RC_PASS_PREFILL, .share = 0.0525, .layer = 12.34e-6};
+    (void)snprintf(l.errors.of[0].transport, sizeof l.errors.of[0].transport, "nvlink");
+    l.errors.of[1] = (rc_model_error){.kind = RC_PASS_DECODE, .share = 0.01, .layer = 0.5e-6};
+    (void)snprintf(l.errors.of[1].transport, sizeof l.errors.of[1].transport, "shm");
+    l.factor[0] = 1.25, l.factor[1] = 1.0;
+    l.runs[0][0] = 200, l.runs[0][1] = 100, l.runs[1][0] = 20, l.runs[1][1] = 1;
+    (void)snprintf(l.host[0].name, sizeof l.host[0].name, "first");
+    l.host[0].runs = 200, l.host[0].held_before = 104, l.host[0].held = 180;
+    (void)snprintf(l.host[1].name, sizeof l.host[1].name, "second");
+    FILE *f = open_memstream(&text, &size);
+    assert_int_equal(rc_learnt_print(&l, f, &err), RC_OK);
+    (void)fclose(f);
+    assert_string_equal(text,
+                        "# error of the model by class, of 321 seen runs; classes of under 10 runs "
+                        "take what their transport or all runs say\n"
+                        "# transport  kind     share  a layer  factor  long runs  short runs\n"
+                        "# -          -            %       us       -          -           -\n"
+                        "  nvlink     prefill   5.25     12.3    1.25        200         100\n"
+                        "  shm        decode    1.00      0.5    1.00         20           1\n"
+                        "# each host by what the others teach, without the cases that it ran\n"
+                        "# host    runs  before  in p5..p95\n"
+                        "# -          -       %           %\n"
+                        "  first    200      52          90\n"
+                        "  second     0       -           -\n");
+    free(text);
+    int fd = mkstemp(path);
+    assert_true(fd >= 0 && close(fd) == 0);
+    assert_int_equal(rc_learnt_write(&l, path, false, &err), RC_E_IO);
+    assert_int_equal(rc_learnt_write(&l, path, true, &err), RC_OK);
+    assert_int_equal(rc_file_read(path, &text, &size, &err), RC_OK);
+    assert_string_equal(
+        text, "# how far forecasts of whole passes are off beyond their costs' intervals: ringcast "
+              "validate --learn, 321 seen "
+              "runs of 2 hosts\ntransport,kind,share,layer_s,factor,long_runs,short_runs\n"
+              "nvlink,prefill,0.0525,1.23e-05,1.25,200,100\nshm,decode,0.0100,5e-07,1.00,20,1\n");
+    free(text);
+    assert_int_equal(unlink(path), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_comes_back),
-        cmocka_unit_test(test_odd_host),
-        cmocka_unit_test(test_what_teaches),
+        cmocka_unit_test(test_words),    cmocka_unit_test(test_comes_back),
+        cmocka_unit_test(test_odd_host), cmocka_unit_test(test_what_teaches),
         cmocka_unit_test(test_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,173 @@
+/* What cuts a configuration, of bounds that the test states: each limit just met and just missed.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#define plan_step_time stated_step_time
+#include "sim/plan/plan_bounds.c"
+
+static double of_batch[16]; /* s of a step of 1, 2, 4, ... sequences */
+static int steps;
+static int64_t keys_asked;
+
+rc_status stated_step_time(plan_passes *x, const rc_plan_option *o, uint32_t decodes,
+                           int64_t context, int64_t longest, double *out, rc_error *err) {
+    (void)x, (void)o, (void)err;
+    int k = 0;
+    while (k < 15 && 1U << k < decodes)
+        k++;
+    assert_true(1U << k == decodes && context == longest); /* others have next to none */
+    *out = of_batch[k];
+    steps++;
+    keys_asked = longest;
+    return RC_OK;
+}
+
+static rc_plan plan;
+static rc_plan_load load;
+static rc_plan_bounds bounds = {.p = &plan, .load = &load};
+
+static int setup(void **state) {
+    (void)state;
+    plan = (rc_plan){.objective_count = 2,
+                     .objectives = {{.limit = 2.0, .share = 0.9, .to = INT64_MAX},
+                                    {.limit = 0.05, .share = 0.9, .to = INT64_MAX, .ttit = true}}};
+    load = (rc_plan_load){.objectives = {{.asked = 10, .tokens = 1000.0, .window = 8.0},
+                                         {.asked = 10, .window = 8.0}}};
+    return 0;
+}
+
+static rc_plan_cut cut(double ttft, double ttit, double token, int prefill, int pp) {
+    const plan_layout l = {.token = token};
+    const rc_plan_bound b = {.value = {ttft, ttit}};
+    const rc_plan_option o = {.tp = 8, .cp = 1, .prefill = (int16_t)prefill, .pp = (int16_t)pp};
+    return find_cut(&bounds, &o, &l, &b);
+}
+
+/* Values over their limits; nine tenths of the work of 1,000 tokens, which one replica has the window of 8 s and a limit of 2 s for. */
+static void test_limits(void **state) {
+    (void)state;
+    assert_int_equal(cut(2.0, 0.05, 1e-6, 1, 1), RC_CUT_NONE);
+    assert_int_equal(cut(2.0001, 0.05, 1e-6, 1, 1), RC_CUT_PREFILL);
+    assert_int_equal(cut(2.0, 0.0501, 1e-6, 1, 1), RC_CUT_DECODE);
+    assert_int_equal(cut(0.0, 0.0, 0.0111, 1, 1), RC_CUT_NONE); /* 9.99 s of work */
+    assert_int_equal(cut(0.0, 0.0, 0.01112, 1, 1), RC_CUT_WORK);
+    assert_int_equal(cut(0.0, 0.0, 0.0222, 2, 1), RC_CUT_NONE);
+    assert_int_equal(cut(0.0, 0.0, 0.02224, 2, 1), RC_CUT_WORK);
+    assert_int_equal(cut(0.0, 0.0, 0.0444, 1, 4),
+                     RC_CUT_NONE); /* four stages are at work at a time */
+    assert_int_equal(cut(0.0, 0.0, 0.04448, 1, 4), RC_CUT_WORK);
+    load.objectives[0].window = 0.0; /* all at once */
+    assert_int_equal(cut(0.0, 0.0, 0.0022, 1, 1), RC_CUT_NONE);
+    assert_int_equal(cut(0.0, 0.0, 0.00223, 1, 1), RC_CUT_WORK);
+    load.objectives[0].window = -1.0; /* arrivals wait for replies */
+    assert_int_equal(cut(0.0, 0.0, 1.0, 1, 1), RC_CUT_NONE);
+    plan.objectives[0].ttit = true; /* gaps know no window */
+    load.objectives[0].window = 8.0;
+    assert_int_equal(cut(0.0, 0.0, 1.0, 1, 1), RC_CUT_NONE);
+}
+
+/* Of three classes with 4, 3 and 3 requests that the objective speaks of: within which time nine, seven, four are prefilled. */
+static void test_quantile(void **state) {
+    (void)state;
+    static const rc_plan_class classes[] = {
+        {.asked = {4}}, {.asked = {3}}, {.asked = {0}}, {.asked = {3}}};
+    const timed at[] = {
+        {1.0, &classes[0]}, {2.0, &classes[1]}, {2.5, &classes[2]}, {3.0, &classes[3]}};
+    static const struct {
+        double share, time;
+    } t[] = {{1.0, 3.0}, {0.9, 3.0}, {0.71, 3.0}, {0.7, 2.0}, {0.41, 2.0}, {0.4, 1.0}, {0.01, 1.0}};
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        plan.objectives[0].share = t[i].share;
+        if (prompt_quantile(&plan, 0, at, 4) != t[i].time)
+            fail_msg("%g: %g", t[i].share, prompt_quantile(&plan, 0, at, 4));
+    }
+    assert_true(prompt_quantile(&plan, 0, &at[2], 1) == 0.0); /* nobody is asked */
+    assert_true(by_time(&at[0], &at[1]) < 0 && by_time(&at[1], &at[0]) > 0 &&
+                by_time(&at[0], &at[0]) == 0);
+}
+
+/* A tenth is taken off what passes take; chunks go through the stages one behind the other. Of whom nobody asks, nothing is bounded. */
+static void test_values(void **state) {
+    (void)state;
+    const plan_layout l = {.least = {1.5}};
+    rc_plan_bound b = {.cut = RC_CUT_NONE};
+    rc_plan_option o = {.tp = 8, .cp = 1, .prefill = 1, .pp = 3};
+    plan.objective_count = 1;
+    assert_int_equal(fill_values(&bounds, &o, &l, &b, NULL), RC_OK);
+    assert_true(fabs(b.value[0] - 1.35) < 1e-12);
+    o.chunked = true;
+    assert_int_equal(fill_values(&bounds, &o, &l, &b, NULL), RC_OK);
+    assert_true(fabs(b.value[0] - 0.45) < 1e-12);
+    load.objectives[0].asked = 0;
+    b.value[0] = 7.0;
+    assert_int_equal(fill_values(&bounds, &o, &l, &b, NULL), RC_OK);
+    assert_true(b.value[0] == 0.0);
+}
+
+/* The best of all batches up to the most that there may be; of a speculative step what one token takes, which is no more than the
+ * step. */
+static void test_least_step(void **state) {
+    (void)state;
+    static rc_serve serve;
+    const rc_serve none = {.max_batch = 0};
+    static const struct {
+        int32_t max_batch;
+        int steps;
+        double time;
+    } t[] = {{1, 1, 9.0}, {2, 2, 8.0}, {3, 2, 8.0}, {4, 3, 5.0},
+             {7, 3, 5.0}, {8, 4, 5.0}, {64, 7, 4.0}};
+    static const double times[] = {9.0, 8.0, 5.0, 6.0, 7.0, 4.0, 4.5};
+    serve = none;
+    plan.serve = &serve;
+    for (int i = 0; i < 16; i++)
+        of_batch[i] = i < 7 ? times[i] : 100.0;
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        const rc_plan_option o = {.tp = 8, .cp = 1, .prefill = 1, .max_batch = t[i].max_batch};
+        double out = -1.0;
+        steps = 0;
+        assert_int_equal(least_step(&bounds, &o, 1000, &out, NULL), RC_OK);
+        assert_true(out == t[i].time && steps == t[i].steps && keys_asked == 1000);
+    }
+    static const int64_t inputs[][2] = {
+        {498, 498}, {499, 499}, {500, 499}, {1000, 499}}; /* of which a window of 500 sees */
+    serve.pattern = RC_PATTERN_WINDOW;
+    serve.window = 500;
+    for (size_t i = 0; i < 4; i++) {
+        const rc_plan_option o = {.tp = 8, .cp = 1, .prefill = 1, .max_batch = 1};
+        double out;
+        assert_int_equal(least_step(&bounds, &o, inputs[i][0], &out, NULL), RC_OK);
+        assert_int_equal(keys_asked, inputs[i][1]);
+    }
+    serve = none;
+    static const struct {
+        double cost;
+        int kinds;
+        double time;
+    } drafts[] = {{1.0, 1, 9.0}, {1.5, 3, 3.0}, {0.5, 3, 1.5}, {2.0, 1, 9.0}};
+    const rc_plan_option one = {.tp = 8, .cp = 1, .prefill = 1, .max_batch = 1};
+    for (size_t i = 0; i < sizeof drafts / sizeof drafts[0]; i++) {
+        double out = -1.0;
+        serve.step_cost = drafts[i].cost;
+        serve.step_kinds = drafts[i].kinds;
+        assert_int_equal(least_step(&bounds, &one, 1000, &out, NULL), RC_OK);
+        assert_true(fabs(out - drafts[i].time) < 1e-12);
+    }
+}
+
+static void test_cut_names(void **state) {
+    (void)state;
+    static const char *const names[] = {"none",    "layout", "KV dtype", "memory",
+                                        "prefill", "decode", "work"};
+    for (int i = 0; i < RC_CUT_COUNT; i++)
+        assert_string_equal(rc_plan_cut_name((rc_plan_cut)i), names[i]);
+}
+
+int main(void) {
+#define T(f) cmocka_unit_test_setup(f, setup)
+    const struct CMUnitTest tests[] = {T(test_limits), T(test_quantile), T(test_values),
+                                       T(test_least_step), T(test_cut_names)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
