@@ -34,7 +34,7 @@ static void range_cell(int power, rc_table *t) {
     else if (power == 1)
         rc_table_text(t, "1");
     else
-        rc_table_textf(t, "%lld..%lld", 1LL << (power - 1), (1LL << power) - 1);
+        rc_table_textf(t, "%llu..%llu", 1ULL << (power - 1), (1ULL << power) - 1);
 }
 
 static rc_status class_row(const rc_beside_run *r, const pass_class *c, rc_table *t,

@@ -215,7 +215,7 @@ static void names_of(const rc_key *k, names *out) {
 
 rc_status rc_section_choice(const rc_section *s, const char *key, int *out, rc_error *err) {
     const rc_key *k = key_of(s, key);
-    names have;
+    names have = {.list = {NULL}};
     assert(k->kind == RC_KEY_CHOICE);
     names_of(k, &have);
     if (!left_out(s, key, k))
@@ -294,7 +294,7 @@ rc_status rc_section_number_item(const rc_section *s, const char *key, size_t i,
 rc_status rc_section_choice_item(const rc_section *s, const char *key, size_t i, int *out,
                                  rc_error *err) {
     const rc_key *k = key_of(s, key);
-    names have;
+    names have = {.list = {NULL}};
     assert(k->kind == RC_KEY_CHOICE && k->many);
     names_of(k, &have);
     const char *text = left_out(s, key, k) ? default_of(k) : rc_node_text(item(s, key, i));

@@ -10,6 +10,8 @@
 #include "sim/trace/reader.h"
 #include "tests/support/prop.h"
 
+static const char no_row[1] = ""; /* of a reader that says where it found something */
+
 static rc_slice slice(const char *s) {
     return (rc_slice){s, strlen(s)};
 }
@@ -45,7 +47,7 @@ static uint64_t drawn(prop_case *c, uint64_t most) {
 
 /* A whole number is what it was, within its bounds; beyond them it is refused for its reason. */
 static bool whole_numbers(prop_case *c) {
-    rc_reader r = {.line = 1};
+    rc_reader r = {.row = no_row, .end = no_row, .line = 1};
     char digits[32], text[300];
     const int64_t v = (int64_t)drawn(c, UINT64_C(1000000000000000000)),
                   lo = prop_one_in(c, 2) ? 0 : (int64_t)drawn(c, 1000);
@@ -62,7 +64,7 @@ static bool whole_numbers(prop_case *c) {
                "%s: fault %d", text, (int)r.fault);
     char below[302];
     (void)snprintf(below, sizeof below, "-%s", text[0] == '+' ? text + 1 : text);
-    r = (rc_reader){.line = 1};
+    r = (rc_reader){.row = no_row, .end = no_row, .line = 1};
     const bool zero = v == 0 && !half;
     PROP_CHECK(c, rc_read_whole(&r, slice(below), "x", 0, INT64_MAX, &got) == zero, "%s", below);
     PROP_CHECK(c, zero || r.fault == RC_FAULT_NEGATIVE, "%s: fault %d", below, (int)r.fault);
@@ -73,7 +75,7 @@ static bool whole_numbers(prop_case *c) {
  * picoseconds of seconds is rounded. */
 static bool times_are_exact(prop_case *c) {
     static const int per_s[] = {1, 1000, 1000000, 1000000000};
-    rc_reader r = {.line = 1};
+    rc_reader r = {.row = no_row, .end = no_row, .line = 1};
     char digits[64], text[300];
     const int unit = (int)prop_below(c, 4);
     const int64_t s = (int64_t)drawn(c, UINT64_C(1000000000)),
@@ -94,7 +96,7 @@ static bool times_are_exact(prop_case *c) {
 
 /* Days of the calendar up to the year 9999, with a fraction and a zone or without. */
 static bool dates_are_the_calendars(prop_case *c) {
-    rc_reader r = {.line = 1};
+    rc_reader r = {.row = no_row, .end = no_row, .line = 1};
     const time_t at = (time_t)prop_below(c, UINT64_C(253402300800));
     struct tm t;
     char text[128];
@@ -136,11 +138,11 @@ static void no_numbers(void **state) {
                                        "1 ", " 1", "0x1", "1e3.5", "--1", "1f",  "inf", "nan"};
     int64_t v;
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
-        rc_reader r = {.line = 1};
+        rc_reader r = {.row = no_row, .end = no_row, .line = 1};
         assert_false(rc_read_whole(&r, slice(none[i]), "x", 0, 9, &v));
         assert_int_equal(r.fault, RC_FAULT_SYNTAX);
     }
-    rc_reader r = {.line = 1};
+    rc_reader r = {.row = no_row, .end = no_row, .line = 1};
     assert_false(rc_read_whole(&r, slice(""), "x", 0, 9, &v));
     assert_int_equal(r.fault, RC_FAULT_MISSING);
     static const char *const huge[] = {"9223372036854775807",
@@ -151,7 +153,7 @@ static void no_numbers(void **state) {
                                        "1e99999999999",
                                        "123456789012345678901234567890"};
     for (size_t i = 0; i < sizeof huge / sizeof huge[0]; i++) {
-        r = (rc_reader){.line = 1};
+        r = (rc_reader){.row = no_row, .end = no_row, .line = 1};
         assert_false(rc_read_whole(&r, slice(huge[i]), "x", 0, INT64_MAX - 1, &v));
         assert_int_equal(r.fault, RC_FAULT_ABSURD);
     }
@@ -163,7 +165,7 @@ static void no_numbers(void **state) {
 
 static void far_times(void **state) {
     (void)state;
-    rc_reader r = {.line = 1};
+    rc_reader r = {.row = no_row, .end = no_row, .line = 1};
     rc_stamp t;
     assert_true(rc_read_stamp(&r, slice("1000000000000000"), "x", 1, &t) &&
                 t.s == INT64_C(1000000000000000));
@@ -189,13 +191,13 @@ static void epochs(void **state) {
                   {"99999999999999999", 1000000},
                   {"100000000000000000", 1000000000}};
     for (size_t i = 0; i < sizeof firsts / sizeof firsts[0]; i++) {
-        rc_reader r = {.line = 1, .per_s = 1};
+        rc_reader r = {.row = no_row, .end = no_row, .line = 1, .per_s = 1};
         rc_stamp t;
         assert_true(rc_read_arrival(&r, slice(firsts[i].text), "x", &t));
         const bool told = firsts[i].per_s != 7;
         assert_true(r.unit_told == told && r.per_s == (told ? firsts[i].per_s : 1) && !r.fractions);
         assert_true(rc_read_arrival(&r, slice("0.5"), "x", &t) && r.fractions);
-        r = (rc_reader){.line = 1, .per_s = 1, .unit_told = true};
+        r = (rc_reader){.row = no_row, .end = no_row, .line = 1, .per_s = 1, .unit_told = true};
         assert_true(rc_read_arrival(&r, slice("100000000000"), "x", &t) &&
                     r.per_s == 1); /* it is known */
     }
@@ -222,13 +224,13 @@ static void no_dates(void **state) {
                  {"2024-01-01 23:59:59+01:60", false}, {"2024-01-01 23:59:59+0100", false},
                  {"2024-01-01 23:59:59Z1", false},     {"24-01-01 23:59:59", false}};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        rc_reader r = {.line = 1};
+        rc_reader r = {.row = no_row, .end = no_row, .line = 1};
         rc_stamp t;
         if (rc_read_date(&r, slice(texts[i].text), &t) != texts[i].date)
             fail_msg("%s: %s", texts[i].text, r.why);
         assert_true(texts[i].date || r.fault == RC_FAULT_SYNTAX);
     }
-    rc_reader r = {.line = 1};
+    rc_reader r = {.row = no_row, .end = no_row, .line = 1};
     rc_stamp t;
     assert_true(rc_read_date(&r, slice("1970-01-02 00:00:01.1234567890129"),
                              &t)); /* a digit more than there are picoseconds */

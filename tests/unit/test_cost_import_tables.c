@@ -66,7 +66,7 @@ static void refused(const rc_import *how, rc_import_format f, const char *header
     rc_rows_free(rows);
 }
 
-#define BECOME(how, format, header, of) become(how, format, header, of, sizeof of / sizeof of[0])
+#define BECOME(how, format, header, of) become(how, format, header, of, sizeof(of) / sizeof(of)[0])
 
 /* ---- AIConfigurator ------------------------------------------------------------------------------ */
 
