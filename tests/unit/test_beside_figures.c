@@ -170,6 +170,8 @@ static void test_print(void **state) {
     rc_beside_run r[] = {one("a", RC_SET_SEEN), one("b", RC_SET_UNSEEN)};
     r[1].play[RC_BESIDE_FORECAST].hit_tokens = 48;
     r[1].play[RC_BESIDE_MEASURED].gap.count = 0;
+    free(r[1].play[RC_BESIDE_TAUGHT].ttft.at);
+    free(r[1].play[RC_BESIDE_TAUGHT].gap.at);
     r[1].play[RC_BESIDE_TAUGHT] = (rc_beside_play){.tokens_per_s = (double)NAN};
     r[1].log.count = 2;
     printed(
