@@ -112,7 +112,7 @@ static rc_status take_up(rc_row_file *s, rc_row_file_keep each, rc_error *err) {
 }
 
 rc_status rc_row_file_db_open(rc_row_file *s, rc_row_file_keep each, rc_error *err) {
-    int64_t id, version;
+    int64_t id = 0, version = 0;
     if (access(s->part, F_OK) != 0)
         RC_TRY(create(s, err));
     RC_TRY(rc_journal_check(s->part, err));
