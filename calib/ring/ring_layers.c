@@ -104,9 +104,7 @@ rc_status rc_ring_weights_make(const rc_ring_case *c, uint64_t seed, int layer, 
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
-/* Rows that no key reaches stay what they are from here on: O = 0, LSE = -inf. */
-static rc_status empty_part(void *o, size_t o_bytes, float *lse, size_t rows, cudaStream_t stream,
-                            rc_error *err) {
+rc_status rc_ring_empty_part(void *o, size_t o_bytes, float *lse, size_t rows, rc_error *err) {
     float *host = malloc(rows * sizeof *host);
     if (!host)
         return rc_fail(err, RC_E_NOMEM, "out of memory for %zu rows", rows);
@@ -116,7 +114,6 @@ static rc_status empty_part(void *o, size_t o_bytes, float *lse, size_t rows, cu
     if (e == cudaSuccess)
         e = cudaMemcpy(lse, host, rows * sizeof *host, cudaMemcpyHostToDevice);
     free(host);
-    (void)stream;
     return e == cudaSuccess ? RC_OK : rc_cuda_fail(err, e, "cudaMemcpy", __FILE__, __LINE__);
 }
 
@@ -129,7 +126,7 @@ static rc_status open_parts(rc_ring_layers *b, rc_ring_state *s, rc_error *err) 
         RC_TRY(rc_ring_layers_alloc(b, &s->part_o[j], bytes, err));
         RC_TRY(rc_ring_layers_alloc(b, &lse, rows * sizeof(float), err));
         s->part_lse[j] = lse;
-        RC_TRY(empty_part(s->part_o[j], bytes, lse, rows, NULL, err));
+        RC_TRY(rc_ring_empty_part(s->part_o[j], bytes, lse, rows, err));
         if (!back)
             continue;
         RC_TRY(rc_ring_layers_alloc(b, &s->back_o[j], bytes, err));

@@ -102,6 +102,8 @@ rc_status rc_ring_layers_alloc(rc_ring_layers *b, void **p, size_t bytes, rc_err
  * among them. */
 rc_status rc_ring_state_open(rc_ring_layers *b, rc_ring_state *s, const rc_ring_case *c,
                              size_t rows, size_t workspace_bytes, rc_error *err);
+/* A partial output to begin with: O = 0, LSE = -inf. Rows that no key reaches stay so. rows: a token and head each. */
+rc_status rc_ring_empty_part(void *o, size_t o_bytes, float *lse, size_t rows, rc_error *err);
 /* Weights of layer `layer`, tp shard `tp`, made in place; the caller's memory is one block of
  * rc_ring_weights_bytes. */
 size_t rc_ring_weights_bytes(const rc_ring_case *c);

@@ -9,10 +9,6 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/serve/served_model.h"
 
-#include <assert.h>
-#include <math.h>
-#include <stdlib.h>
-
 typedef struct step {
     rc_served_model *e;
     const rc_serve_plan *x;
@@ -263,21 +259,6 @@ rc_status rc_serve_attend_pass(rc_served_model *e, int layer, const void *ctx, r
 
 /* ---- buffers --------------------------------------------------------------------------------- */
 
-/* Rows that no key reaches stay what they are from here on: O = 0, LSE = -inf. */
-static rc_status empty_part(void *o, size_t bytes, float *lse, size_t sums, rc_error *err) {
-    float *host = malloc(sums * sizeof *host);
-    if (!host)
-        return rc_fail(err, RC_E_NOMEM, "out of memory for %zu rows", sums);
-    for (size_t i = 0; i < sums; i++)
-        host[i] = -INFINITY;
-    cudaError_t e = cudaMemset(o, 0, bytes);
-    if (e == cudaSuccess)
-        e = cudaMemcpy(lse, host, sums * sizeof *host, cudaMemcpyHostToDevice);
-    free(host);
-    RC_CUDA(e);
-    return RC_OK;
-}
-
 static rc_status open_part(rc_served_model *e, void **o, float **lse, rc_error *err) {
     const rc_ring_case *c = &e->shape.layer;
     const size_t rows = (size_t)rc_serve_most_rows(&e->shape), sums = rows * (size_t)c->hq;
@@ -285,7 +266,7 @@ static rc_status open_part(rc_served_model *e, void **o, float **lse, rc_error *
     RC_TRY(rc_ring_layers_alloc(&e->memory, o, rows * rc_q_row(c), err));
     RC_TRY(rc_ring_layers_alloc(&e->memory, &p, sums * sizeof(float), err));
     *lse = p;
-    return empty_part(*o, rows * rc_q_row(c), *lse, sums, err);
+    return rc_ring_empty_part(*o, rows * rc_q_row(c), *lse, sums, err);
 }
 
 rc_status rc_serve_attend_open(rc_served_model *e, rc_error *err) {

@@ -4,6 +4,7 @@
 #include "calib/serve/serve_plan.h"
 #include "calib/serve/serve_stripes.h"
 
+#include <assert.h>
 #include <string.h>
 
 typedef struct making {

@@ -11,19 +11,16 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_CALIB_SERVE_SERVE_STRIPES_H
 #define RC_CALIB_SERVE_SERVE_STRIPES_H
-#include <assert.h>
-#include <stdint.h>
+#include "sim/schedule/shard.h"
 
 /* Positions below `end` that are on `rank` of n. */
 static inline int64_t rc_stripe_count(int64_t end, int n, int rank) {
-    assert(end >= 0 && n >= 1 && rank >= 0 && rank < n);
-    return (end + n - 1 - rank) / n;
+    return rc_shard_cached(end, n, rank);
 }
 
 /* The most that any rank of n has of t positions in a row: rows that all make room for. */
 static inline int64_t rc_stripe_most(int64_t t, int n) {
-    assert(t >= 0 && n >= 1);
-    return (t + n - 1) / n;
+    return rc_ceil_div(t, n);
 }
 
 /* The first position at or behind `from` that is on `rank`. */

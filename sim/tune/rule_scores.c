@@ -52,7 +52,8 @@ rc_status rc_tune_covered(const rc_tune *t, double fresh, double cached, int bat
 }
 
 const rc_choose_rates *rc_tune_rates(const rc_tune *t) {
-    return &t->rates[t->s.degrees > 0 ? t->s.degrees - 1 : 0];
+    assert(t->s.degrees >= 1);
+    return &t->rates[t->s.degrees - 1];
 }
 
 /* A degree between two of the run's has the rates of the larger one. */

@@ -90,6 +90,9 @@ static void test_list(void **state) {
     assert_int_equal(rc_model_load(path, m, &err), RC_OK);
     assert_int_equal(rc_costs_open(NULL, machine, &t.costs, &err), RC_OK);
     t.s.layout.tp = 8;
+    trips("t->s.degrees >= 1", (void)rc_tune_rates(&t));
+    t.s.degrees = 1;
+    t.s.degree[0] = 2;
     assert_int_equal(rc_tune_list_rules(&t, &err), RC_OK);
     trips("t->rules < RC_TUNE_RULES", (void)rc_tune_list_rules(&t, &err));
     rc_costs_close(t.costs);
