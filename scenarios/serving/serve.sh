@@ -6,12 +6,12 @@
 # memory. SERVE_S=SECONDS bounds each (default 300), SERVE_CHECKS=N the sequences computed again (default 16).
 # SPDX-License-Identifier: GPL-3.0-or-later
 set -uo pipefail
-[ $# -ge 3 ] || { sed -n 's/.*: \(serve.sh .*\)/usage: \1/p' "$0" | head -1 >&2; exit 2; }
+[ $# -ge 3 ] || { sed -n 's/.*: \(serve.sh .*\)/usage: \1/p' "$0" | sed -n 1p >&2; exit 2; }
 calib=$1 out=$2 here=$(dirname "$0") failed=0
 shift 2
 export NCCL_NVLS_ENABLE=0 RINGCAST_SHARE=${RINGCAST_SHARE:-$PWD}
 mkdir -p "$out"
-card=$(nvidia-smi --query-gpu=name --format=csv,noheader | head -1)
+card=$(nvidia-smi --query-gpu=name --format=csv,noheader | sed -n 1p)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for name; do

@@ -12,7 +12,7 @@ ttft() { # machine, type of messages, new, cached, variant
     "$ringcast" forward "$base" --set "machine=$1" --set "dtypes.ring_messages=$2" \
         --set "tokens.new=$3" --set "tokens.cached=$4" --set "parallel.cp=$cp" \
         --set "parallel.variant=$5" --json 2> /dev/null |
-        sed -n 's/^ *"ttft_ms": *\([0-9.e+]*\),*$/\1/p' | head -1
+        sed -n 's/^ *"ttft_ms": *\([0-9.e+]*\),*$/\1/p' | sed -n 1p
 }
 
 near() { # type, new, cached, variant: whether TCP comes within 1 % of RDMA; not where it does not fit

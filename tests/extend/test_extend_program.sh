@@ -49,7 +49,7 @@ refused "a slow link is modelled under messages from rank to rank, of which vari
 # queries and outputs, and 5 x 32000 x 512 B of keys and values.
 "$program" "${cp4[@]}" --json >"$work/cp4"
 number() { # KEY FILE: the first number of this name
-    grep -oE "\"$1\": [-0-9.e+]+" "$2" | head -n 1 | grep -oE '[-0-9.e+]+$'
+    grep -oE "\"$1\": [-0-9.e+]+" "$2" | sed -n 1p | grep -oE '[-0-9.e+]+$'
 }
 near KV "$(number kv "$work/cp4")" 8257536000
 near buffers "$(number buffers "$work/cp4")" 606208000

@@ -217,7 +217,7 @@ struck() { # INT, TERM, KILL
         got=$(files "$o" | resumable)
         [ -z "$got" ] || [ "$got" = "$(resumable <<<"$whole")" ] || say "after $moment us: only $(tr '\n' ' ' <<<"$got")"
         if [ "$fault" != KILL ]; then
-            [ "$(temps "$o")" = 0 ] || say "after $moment us: left $(find "$o" -name '.ringcast-tmp.*' | head -3)"
+            [ "$(temps "$o")" = 0 ] || say "after $moment us: left $(find "$o" -name '.ringcast-tmp.*' | sed -n 1,3p)"
             continue
         fi
         # What it left is swept by the next run, which is not hindered by it.
@@ -226,7 +226,7 @@ struck() { # INT, TERM, KILL
             again=("${args[@]}")
             if [ "$command" = calib ]; then again+=(--force); fi
             "${again[@]}" >/dev/null 2>"$work/err" || say "the next run: exit $?: $(head -c 200 "$work/err")"
-            [ "$(temps "$o")" = 0 ] || say "not swept: $(find "$o" -name '.ringcast-tmp.*' | head -3)"
+            [ "$(temps "$o")" = 0 ] || say "not swept: $(find "$o" -name '.ringcast-tmp.*' | sed -n 1,3p)"
             [ "$(files "$o")" = "$whole" ] || say "the next run wrote $(files "$o" | tr '\n' ' ')"
         fi
     done

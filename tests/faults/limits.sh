@@ -25,7 +25,7 @@ ask() {
     (ulimit -v 1500000 && exec timeout 20 "$ringcast" "$@") >"$work/out" 2>"$work/err" </dev/null || status=$?
     count=$((count + 1))
     if [[ " $expected " != *" $status "* ]]; then
-        echo "WRONG $name: exit $status, expected $expected: $(tail -n 1 "$work/err" | head -c 250)"
+        echo "WRONG $name: exit $status, expected $expected: $(tail -n 1 "$work/err" | cut -c1-250)"
         wrong=$((wrong + 1))
     fi
 }

@@ -33,7 +33,7 @@ series() {
         END { done() }' "$1"
 }
 style='^set (terminal|output)|^load|^reset|^set output$'
-grep -vhE "$style" "$(ls "$kept"/*.gp | head -1)" | awk '!seen[$0]++'
+grep -vhE "$style" "$(ls "$kept"/*.gp | sed -n 1p)" | awk '!seen[$0]++'
 for script in "$kept"/*.gp; do
     name=$(basename "$script" .gp)
     echo "== $name"

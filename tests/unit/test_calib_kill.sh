@@ -55,9 +55,9 @@ while [ $killed -lt $KILLS ]; do
     fi
     rows $store >now
     if [ -s now ] && [ $code -eq 137 ]; then between=$((between + 1)); fi
-    [ -z "$(uniq -d now)" ] || { echo "doubled after kill $killed:"; uniq -d now | head -3; exit 1; }
+    [ -z "$(uniq -d now)" ] || { echo "doubled after kill $killed:"; uniq -d now | sed -n 1,3p; exit 1; }
     lost=$(sort -u said | comm -23 - now)
-    [ -z "$lost" ] || { echo "reported saved and lost at kill $killed:"; echo "$lost" | head -3; exit 1; }
+    [ -z "$lost" ] || { echo "reported saved and lost at kill $killed:"; echo "$lost" | sed -n 1,3p; exit 1; }
     if [ -e killed.db ]; then rm -f killed.db said; : >said; fi # done between two kills: once more
 done
 [ $between -ge $((KILLS / 2)) ] || { echo "only $between of $KILLS kills fell on a store with rows"; exit 1; }

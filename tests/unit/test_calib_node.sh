@@ -39,7 +39,7 @@ none_left() {
 # Everything, once. Suites of one GPU run on four, the rest with four ranks.
 run 0 all.csv --suite memory,host,merge,decode,sms,interference,net
 rows all.csv >all.rows
-[ -z "$(sort all.rows | uniq -d)" ] || die "doubled rows: $(sort all.rows | uniq -d | head -3)"
+[ -z "$(sort all.rows | uniq -d)" ] || die "doubled rows: $(sort all.rows | uniq -d | sed -n 1,3p)"
 none_left all.csv
 for g in 0 1 2 3; do grep "^# gpu$g: starts with" log >/dev/null || die "GPU $g has nothing to do"; done
 for t in nvlink shm socket; do
@@ -53,7 +53,7 @@ grep ' compute_beside attention+send_recv@shm 16777216 124 4 8' all.rows >/dev/n
 grep ' attention full@sms124 ' all.rows >/dev/null || die "no attention on 124 SMs"
 if grep 'send_recv socket@' all.rows >/dev/null; then die "NCCL's CTAs are varied over sockets"; fi
 # Worth: the largest group before its half, the main sizes before those in between.
-first() { grep -n "$1" all.rows | head -1 | cut -d: -f1; }
+first() { grep -n "$1" all.rows | sed -n 1p | cut -d: -f1; }
 [ "$(first 'send_recv nvlink 65536 4')" -lt "$(first 'send_recv nvlink 16777216 2')" ] || die "half a node before the whole"
 [ "$(first 'all_to_all nvlink 16777216 2')" -lt "$(first 'send_recv nvlink 256 4')" ] || die "tiny messages first"
 

@@ -54,7 +54,7 @@ while read -r command; do
         [[ $offered == *" $flag "* ]] || complain "bash does not know '$command $flag'"
         grep -q -- "'\*\?${flag}[=[]" "$work/zsh" || complain "zsh does not know '$command $flag'"
         grep -q -- "_from $command' -l ${flag#--} " "$work/fish" || complain "fish does not know '$command $flag'"
-    done < <(ringcast "$command" --help | sed -n '/^examples:/q; s/^  \(--[a-zA-Z0-9-]*\).*/\1/p')
+    done < <(ringcast "$command" --help | sed -n '/^examples:/,$!s/^  \(--[a-zA-Z0-9-]*\).*/\1/p')
 done < <(ringcast help | awk '/^  [a-z]/ { print $1 }')
 
 if command -v zsh >/dev/null; then
@@ -64,8 +64,8 @@ else
     skipped="zsh"
 fi
 if command -v fish >/dev/null; then
-    HOME=$work fish -c "source $work/fish; complete -C 'ringcast forward --unf'" | grep -q '^--unfold' || complain "fish does not offer --unfold"
-    HOME=$work fish -c "source $work/fish; complete -C 'ringcast choose --machine h200x'" | grep -q '^h200x2' || complain "fish offers no machine"
+    HOME=$work fish -c "source $work/fish; complete -C 'ringcast forward --unf'" | grep '^--unfold' >/dev/null || complain "fish does not offer --unfold"
+    HOME=$work fish -c "source $work/fish; complete -C 'ringcast choose --machine h200x'" | grep '^h200x2' >/dev/null || complain "fish offers no machine"
 else
     skipped="$skipped fish"
 fi

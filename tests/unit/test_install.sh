@@ -45,7 +45,7 @@ ln -s "$root/bin/ringcast" "$work/link"
 mkdir "$work/own-share"
 cp -R "$root/share/ringcast/models" "$work/own-share/"
 cp "$root/share/ringcast/models/qwen3-32b.json" "$work/own-share/models/mine.json"
-RINGCAST_SHARE=$work/own-share rc models mine --csv | grep -q '^mine,' || complain "RINGCAST_SHARE is not heard"
+RINGCAST_SHARE=$work/own-share rc models mine --csv | grep '^mine,' >/dev/null || complain "RINGCAST_SHARE is not heard"
 
 # ---- beside the program
 for f in share/man/man1/ringcast.1 share/man/man1/ringcast-plan.1 share/man/man5/ringcast-machine.5 \

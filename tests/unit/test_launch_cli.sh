@@ -26,7 +26,7 @@ refused "did you mean 'vllm'" forward scenarios/schedules/prefill.yaml --launch 
 # choose: the fastest that the engine ships, which is no ring
 choose=(choose --T 8K --machine h200-sxm --model llama-3.1-70b --tp 2 --cp 4)
 "$ringcast" "${choose[@]}" --launch vllm --json >"$work/json" 2>/dev/null
-grep -A5 '"launch"' "$work/json" | grep -q -- '--prefill-context-parallel-size 4' || fail "choose: $(grep -A5 '"launch"' "$work/json")"
+grep -A5 '"launch"' "$work/json" | grep -- '--prefill-context-parallel-size 4' >/dev/null || fail "choose: $(grep -A5 '"launch"' "$work/json")"
 "$ringcast" "${choose[@]}" --launch vllm >"$work/out" 2>/dev/null
 grep -q '^launch     vllm serve .*(CP4 pcp, ' "$work/out" || fail "choose prints no line"
 refused "did you mean 'sglang'" "${choose[@]}" --launch slang

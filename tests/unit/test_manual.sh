@@ -18,7 +18,7 @@ for command in "${commands[@]}"; do
     [ -f "$page" ] || { complain "no page of '$command'"; continue; }
     while read -r flag; do
         grep -qF -- "\\fB${flag//-/\\-}\\fR" "$page" || complain "ringcast-$command.1 has no $flag"
-    done < <("$build/ringcast" "$command" --help | sed -n '/^examples:/q; s/^  \(--[a-zA-Z0-9-]*\).*/\1/p')
+    done < <("$build/ringcast" "$command" --help | sed -n '/^examples:/,$!s/^  \(--[a-zA-Z0-9-]*\).*/\1/p')
     grep -q '^\.SH EXAMPLES' "$page" || complain "ringcast-$command.1 has no examples"
     grep -qF "\\fB$command\\fR" "$work/man/ringcast.1" || complain "ringcast.1 has no '$command'"
 done

@@ -12,7 +12,7 @@ trap 'rm -rf "$work"' EXIT
 
 die() {
     printf '%s\n' "$*"
-    cat "$work"/*.txt 2>/dev/null | head -60
+    cat "$work"/*.txt 2>/dev/null | sed -n 1,60p
     exit 1
 }
 # At one clock: where power decides, other products leave another clock to all that runs beside them.

@@ -10,7 +10,7 @@ trap 'rm -rf "$work"' EXIT
 fail() { echo "$*"; exit 1; }
 rc() { "$build/ringcast" "$@"; }
 share() { # BASIS < text: the first share of that basis, 0 when there is none
-    grep '^costs ' | head -1 | grep -o "$1 [0-9.]* %" | grep -o '[0-9.]\+' || echo 0
+    grep '^costs ' | sed -n 1p | grep -o "$1 [0-9.]* %" | grep -o '[0-9.]\+' || echo 0
 }
 above() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a > b) }'; }
 sums_to_one() { # NAME FILE: every object cost_sources of a JSON adds up to one

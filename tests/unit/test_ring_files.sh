@@ -68,7 +68,7 @@ awk -F, '$17 == "whole" && !($23 < 0.01) { print FILENAME ": " $1 " is wrong"; b
     "${later[@]}" results/paper/real/*.csv || fail "a case that was not right was timed"
 { head -1 $rings/one-0.csv; grep -m 2 ',whole,-1,' $rings/one-0.csv; } >"$work/two.csv"
 sed -E 's/within [^ ]+ %/within 2.1 %/; q' <(sed -n 2p $rings/one-0.log) >"$work/two.log"
-$count "$work/two.csv" | grep -q '^  all  *all  *2  *1  *1$' || fail "count.sh: one known to 2.1 %, one without a line and 0.2 s"
+$count "$work/two.csv" | grep '^  all  *all  *2  *1  *1$' >/dev/null || fail "count.sh: one known to 2.1 %, one without a line and 0.2 s"
 
 # ---- the lists to be judged by next: right, of the sizes stated, and none named as one that was drawn before
 mkdir "$work/drawn"

@@ -93,7 +93,7 @@ if [ $most != unlimited ]; then
     endless() {
         local status=0
         limited "$@" >"$work/said" 2>&1 </dev/null || status=$?
-        [ $status = 2 ] || wrong "exit $status: $*: $(tail -n 1 "$work/said" | head -c 200)"
+        [ $status = 2 ] || wrong "exit $status: $*: $(tail -n 1 "$work/said" | cut -c1-200)"
     }
     endless forward /dev/zero
     endless forward scenarios/paper/cp4-128k.yaml --set model=/dev/zero
