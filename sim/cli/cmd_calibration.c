@@ -370,8 +370,9 @@ rc_status rc_cmd_calibration(int argc, char **argv, rc_error *err) {
         {"--nodes", RC_FLAG_INT, RC_WHOLE(&f.nodes, 1, 1 << 20), "N",
          "import: on how many nodes, likewise"},
         {"--by", RC_FLAG_TEXT, &f.by, "NAME",
-         "leave-out: with a point goes nothing but itself (row), its line, its shape (heads, N and "
-         "K, width), one clock state of it (state); nothing goes (nothing) (default: row)"},
+         "leave-out: with a point goes nothing but itself (row), its line, its line but for the "
+         "largest point (lone), its shape (heads, N and K, width), one clock state of it (state); "
+         "nothing goes (nothing) (default: row)"},
         {"--state", RC_FLAG_TEXT, &f.state, "NAME",
          "leave-out: points of this clock state, burst or sustained (default: burst)"},
         {"--each", RC_FLAG_BOOL, &f.each, NULL, "leave-out: every point by itself"},

@@ -5,7 +5,8 @@
  * own plans corrects it: each counts by 1 / (squared log distance + NEAR). In fp8 the waves of tiles
  * are so coarse that points between the rows of a measured shape are made in the same way: the
  * plan, what all other shapes have in common at that M, and what is the curve's own, straight
- * between its rows. In bf16, whose tiles are finer, the curve itself is the better one.
+ * between its rows. In bf16, whose tiles are finer, the curve itself is the better one, where it has
+ * more than one row.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <math.h>
@@ -110,6 +111,11 @@ static bool is_row(const rc_series *c, double x) {
     return false;
 }
 
+/* Whether what lies between and beyond rows is taken from the curve through them. One row makes none. */
+static bool is_curve(rc_dtype d, const rc_series *c) {
+    return d == RC_BF16 && c->n > 1;
+}
+
 rc_status rc_price_product(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err) {
     shape s = {.m = (double)a->at->at[RC_AXIS_TOKENS],
                .n = (double)a->at->at[RC_AXIS_OUTPUTS],
@@ -132,7 +138,7 @@ rc_status rc_price_product(const rc_costs *c, const rc_asked *a, rc_cost *out, r
         by_size(c->book, &s, log_m, &p);
     else if (own == NULL)
         alike(c->book, &s, log_m, &p);
-    else if (a->d == RC_BF16 || !waves || is_row(own->curves.series, log_m))
+    else if (is_curve(a->d, own->curves.series) || !waves || is_row(own->curves.series, log_m))
         rc_series_at(own->curves.series, log_m, &p);
     else
         between(c->book, &s, own, log_m, &p);

@@ -19,8 +19,8 @@
 static const double Z_80 = 1.2815515655446004, Z_90 = 1.6448536269514722;
 
 const char *rc_left_out_name(rc_left_out_by by) {
-    static const char *const names[RC_LEFT_OUT_COUNT] = {"nothing", "row", "line", "shape",
-                                                         "state"};
+    static const char *const names[RC_LEFT_OUT_COUNT] = {"nothing", "row",  "line",
+                                                         "shape",   "lone", "state"};
     assert(by < RC_LEFT_OUT_COUNT);
     return names[by];
 }
@@ -51,8 +51,9 @@ typedef struct point {
     bool own_state;
     bool surface; /* rows of its op make one, those of our own kernel another than published ones */
     bool measured;
-    bool asked;  /* the point is to be left out and asked for */
-    bool inside; /* left out, it has rows of its curve on either side */
+    bool largest; /* of its curve */
+    bool asked;   /* the point is to be left out and asked for */
+    bool inside;  /* left out, it has rows of its curve on either side */
 } point;
 
 static bool makes_surface(rc_op op) {
@@ -103,6 +104,8 @@ static bool goes(const point *x, const point *left, rc_left_out_by by) {
         return same_curve(x, left);
     case RC_LEFT_OUT_SHAPE:
         return same_type(x, left) && same_sizes(left, x, false);
+    case RC_LEFT_OUT_LONE:
+        return same_curve(x, left) && !x->largest;
     case RC_LEFT_OUT_STATE:
         return same_curve(x, left) && x->along == left->along && x->own_state == left->own_state;
     default:
@@ -211,6 +214,16 @@ static size_t points_of(const rc_rows *rows, const rc_machine *m, const rc_leavi
     return n;
 }
 
+/* The largest point of each curve stays, and is not asked for. */
+static void leave_largest(point *p, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        p[i].largest = true;
+        for (size_t k = 0; k < n && p[i].largest; k++)
+            p[i].largest = p[k].along <= p[i].along || !same_curve(&p[k], &p[i]);
+        p[i].asked = p[i].asked && !p[i].largest;
+    }
+}
+
 static int in_order(const void *a, const void *b) {
     const rc_left_out *x = a, *y = b; /* rows of one array */
     return (x->row > y->row) - (x->row < y->row);
@@ -264,6 +277,8 @@ rc_status rc_leave_out(const rc_rows *rows, const rc_machine *m, const rc_leavin
                        ? RC_OK
                        : rc_fail(err, RC_E_NOMEM, "out of memory for %zu cost rows", count);
     j.count = st == RC_OK ? points_of(rows, m, how, j.points) : 0;
+    if (how->by == RC_LEFT_OUT_LONE)
+        leave_largest(j.points, j.count);
     if (st == RC_OK)
         st = leave_each(&j, asked, err);
     free(j.points);

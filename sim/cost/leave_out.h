@@ -20,6 +20,7 @@ typedef enum rc_left_out_by {
     RC_LEFT_OUT_LINE,    /* its curve: all points of the same sizes but the one it runs along    */
     RC_LEFT_OUT_SHAPE,   /* its grid: all points of the same heads, the same N and K, one width;
                             of attention in all its variants                                     */
+    RC_LEFT_OUT_LONE,    /* its curve but for the largest point, as where one size was measured  */
     RC_LEFT_OUT_STATE,   /* the point in the clock state asked for; what the other says stays    */
     RC_LEFT_OUT_COUNT
 } rc_left_out_by;

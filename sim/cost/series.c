@@ -7,6 +7,7 @@
 
 static const double LEAST_TIME = 2e-6; /* no kernel is faster, however little it does */
 static const double SLACK = 1e-9;      /* logs nearer than this are the same size */
+static const double LONE = 0.25;       /* stated: spread of what a lone point says of other sizes */
 
 /* The nearest point about a factor of two from an end, so that two close points do not turn their
  * noise into a slope. */
@@ -36,22 +37,21 @@ static double above(const rc_series *s, double x) {
     return end->y + slope * (x - end->x);
 }
 
-/* Below: latency + rate * work through the first points, work = the axis to its power. */
+/* Below: latency + rate * work through the first points, work = the axis to its power. A lone point is all rate
+ * but for the latency that no kernel is without. */
 static double below(const rc_series *s, double x) {
     size_t other = neighbour(s, false);
     const rc_knot *first = &s->knot[0], *after = &s->knot[other];
-    if (other == 0)
-        return first->y; /* a lone point */
     double t0 = exp(first->y), t1 = exp(after->y), least = rc_least(t0, LEAST_TIME);
     double done = exp(s->power * (x - first->x)), more = exp(s->power * (after->x - first->x));
-    double t = t0 - rc_most(t1 - t0, 0.0) / (more - 1.0) * (1.0 - done);
-    return log(rc_most(t, least));
+    double rate = other == 0 ? t0 - least : rc_most(t1 - t0, 0.0) / (more - 1.0);
+    return log(rc_most(t0 - rate * (1.0 - done), least));
 }
 
 static void extrapolate(const rc_series *s, double x, bool upper, rc_probe *out) {
     const rc_knot *end = &s->knot[upper ? s->n - 1 : 0];
     out->y = upper ? above(s, x) : below(s, x);
-    out->spread = end->spread;
+    out->spread = s->n == 1 ? hypot(end->spread, LONE) : end->spread;
     out->basis = rc_worse(end->basis, RC_EXTRAPOLATED);
 }
 
@@ -70,14 +70,15 @@ static inline size_t interval_of(const rc_series *s, double x, size_t guess) {
     return lo;
 }
 
-static bool is_within(const rc_series *s, double x) {
+bool rc_series_reaches(const rc_series *s, double x) {
+    assert(s->n >= 1);
     return x >= s->knot[0].x - SLACK && x <= s->knot[s->n - 1].x + SLACK;
 }
 
 void rc_series_at(const rc_series *s, double x, rc_probe *out) {
     assert(s->n >= 1);
     size_t last = s->n - 1;
-    if (!is_within(s, x)) {
+    if (!rc_series_reaches(s, x)) {
         extrapolate(s, x, x > s->knot[0].x, out);
         return;
     }
@@ -104,7 +105,7 @@ void rc_series_rest(const rc_series *s, double x, rc_probe *out) {
 
 void rc_series_rest_near(const rc_series *s, double x, size_t *near, rc_probe *out) {
     assert(s->n >= 1);
-    bool outside = !is_within(s, x);
+    bool outside = !rc_series_reaches(s, x);
     x = rc_least(rc_most(x, s->knot[0].x), s->knot[s->n - 1].x);
     size_t i = *near = interval_of(s, x, *near);
     const rc_knot *a = &s->knot[i], *b = i + 1 < s->n ? a + 1 : a;
@@ -207,7 +208,7 @@ static void rising_at(const rc_curves *c, double x, size_t i, size_t j, rc_probe
         rc_probe p;
         rc_series_at(&c->series[k], x, &p);
         y[k] = p.y;
-        weight[k] = is_within(&c->series[k], x) ? 1.0 : GUESS;
+        weight[k] = rc_series_reaches(&c->series[k], x) ? 1.0 : GUESS;
         if (k == i)
             *at_i = p;
         if (k == j)

@@ -73,9 +73,11 @@ typedef struct rc_curves {
 
 /* At x, a log. Above its points a series takes `unit` for each more of the axis, where that is
  * known; else it goes on along its last slope over about a factor of two, held between 0 and its
- * power, and at exactly its power once within 10 % of it: then its rate has settled. Below them time is latency + work / rate through the first points, and never under 2
- * us. */
+ * power, and at exactly its power once within 10 % of it: then its rate has settled. Below them time is latency + work / rate
+ * through the first points, and never under 2 us, which are the latency of a lone point. */
 void rc_series_at(const rc_series *s, double x, rc_probe *out);
+/* Whether x lies between its first and its last knot. */
+bool rc_series_reaches(const rc_series *s, double x);
 /* `rest` at x in place of the time: straight between the points, that of the last beyond them. */
 void rc_series_rest(const rc_series *s, double x, rc_probe *out);
 /* The same; *near, at first 0, is where the answer was found: the next curve may have x at the same place. */

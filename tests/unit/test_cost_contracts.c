@@ -206,6 +206,7 @@ static void test_curves(void **state) {
     const rc_book *book = rc_builtin_book("h200-sxm", "sustained");
     trips("s->n >= 1", rc_series_at(&empty, 0.0, &p));
     trips("s->n >= 1", rc_series_rest(&empty, 0.0, &p));
+    trips("s->n >= 1", (void)rc_series_reaches(&empty, 0.0));
     trips("c->n >= 1 && c->n <= RC_GRID_MAX", rc_grid_at(&no_curves, 0.0, 0.0, &p));
     trips("c->n >= 1 && c->n <= RC_GRID_MAX", rc_curves_separate(&no_curves));
     trips("op < rc_op_count()", (void)rc_book_grids(book, rc_op_count(), &n));
@@ -256,7 +257,8 @@ static void test_prices(void **state) {
     trips("a->d != RC_BF16 && a->d != RC_FP8 && a->d != RC_FP32",
           (void)rc_price_quantised(costs, &bf16, &cost, &err));
     trips("a->d == RC_INT4", (void)rc_price_packed(costs, RC_PRICE_DECODE, &bf16, &cost, &err));
-    trips("tokens >= 1.0 && width >= 1.0", (void)rc_price_width(costs, &empty, &cost, &err));
+    trips("a->at->at[RC_AXIS_TOKENS] >= 1 && info->width(a->at) >= 1.0",
+          (void)rc_price_width(costs, &empty, &cost, &err));
     trips("d == RC_BF16 || d == RC_FP8 || d == RC_FP8_BLOCK",
           (void)rc_carry(m, &p, RC_COST_GEMM, RC_INT4, &at, &cost, &err));
     trips("info->work != NULL && info->bound != RC_BOUND_LINK",
