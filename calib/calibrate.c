@@ -32,7 +32,7 @@ static const rc_suite *const suites[RC_SUITE_COUNT] = {
 typedef struct tally {
     size_t measured, there, skipped, cut;
     size_t loose, outliers, throttled; /* rows: median not known to 1 %; with outliers; held back */
-    double loosest;                    /* the widest interval of a median */
+    double loosest;                    /* the widest interval of a median; 0: none is known */
     unsigned throttle;
 } tally;
 
@@ -336,7 +336,9 @@ static void say(const rc_calib *c, const char *name, const tally *t, double seco
     if (t->cut)
         printf(", %zu CUT by the budget", t->cut);
     if (t->loose)
-        printf(", %zu medians not known to 1 %% (at worst to %.1f %%)", t->loose, 100 * t->loosest);
+        printf(", %zu medians not known to 1 %%", t->loose);
+    if (t->loosest > 0)
+        printf(" (at worst to %.1f %%)", 100 * t->loosest);
     if (t->outliers)
         printf(", outliers in %zu", t->outliers);
     rc_throttle_text(t->throttle, why, sizeof why);

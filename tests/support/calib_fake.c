@@ -101,7 +101,8 @@ static rc_status fake_measure(rc_calib *c, void *self, const rc_point *p, rc_mea
     m->r.p50_s = t;
     m->r.p90_s = 1.01 * t;
     m->r.samples = 7;
-    m->r.interval = p->a % 7 ? 0.005 : 0.02;
+    m->r.interval = p->a % 7 ? 0.005 : p->a % 11 == 0 ? (double)INFINITY : p->a % 3 ? 0.02 : 0.03;
+    m->r.outliers = p->a % 13 ? 0 : 2;
     m->r.health = (rc_health){1500, 400, 50, p->a % 5 ? 0 : RC_THROTTLE_POWER};
     rc_record_set(m->kernel, sizeof m->kernel, "fake-1");
     return RC_OK;
