@@ -354,7 +354,7 @@ static rc_status run_suite(rc_calib *c, int id, size_t *rows, rc_error *err) {
     rc_error why = {0};
     tally t = {0};
     double t0 = rc_now();
-    if (c->group.size > 1 && !is_together(id) && c->group.rank != 0)
+    if (!is_together(id) && c->group.rank != 0)
         return RC_OK; /* one GPU is enough for what needs no other */
     rc_status st = RC_OK;
     c->deadline = deadline(c, id, c->bench.sustained);

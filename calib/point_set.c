@@ -344,8 +344,8 @@ static void estimate(const rc_points *lists, rc_point_set *s) {
     for (int id = 0; id < RC_SUITE_COUNT; id++) {
         const rc_suite_info *info = rc_suite_info_of((rc_suite_id)id);
         size_t all = lists[id].n, all_hot = hot_points(&lists[id]);
-        double cold_s = info->burst_s > 0 && all ? info->burst_s / (double)all : 0;
-        double hot_s = info->sustained_s > 0 && all_hot ? info->sustained_s / (double)all_hot : 0;
+        double cold_s = all ? info->burst_s / (double)all : 0;
+        double hot_s = all_hot ? info->sustained_s / (double)all_hot : 0;
         bool clocked = id == RC_SUITE_CLOCK;
         s->usual_s[id][0] = clocked ? 0 : (double)s->of[id].n * (cold_s > 0 ? cold_s : POINT_S);
         s->usual_s[id][1] = (double)hot_points(&s->of[id]) * (hot_s > 0 ? hot_s : 2 * POINT_S);

@@ -7,8 +7,8 @@
  * largest of all ranks'. RC_FAKE_GPU names the GPU, RC_FAKE_CAPABILITY (80; default 90) is its compute
  * capability, RC_FAKE_GPUS says how many there are.
  *
- * RC_FAKE_DEADLINES=1: each suite says, in thousandths of a day, until when its share of the budget lets it measure, so that no
- * second more or less makes a difference.
+ * RC_FAKE_DEADLINES=1: each suite says on which GPU it is and, in thousandths of a day, until when its share of the budget lets it
+ * measure, so that no second more or less makes a difference.
  *
  * What can go wrong on a machine is asked for by name: RC_FAKE_NO_NCCL=1: there is none.
  * RC_FAKE_TROUBLE=KIND:OP:A:RANK: at the point of that op and axis a, that rank fails (KIND fail),
@@ -62,8 +62,9 @@ static rc_status fake_open(rc_calib *c, const rc_points *points, void **self, rc
     static bool stays;
     (void)err;
     if (getenv("RC_FAKE_DEADLINES"))
-        printf("# %s %s: %.0f thousandths of a day\n", points->v[0].op,
-               c->bench.sustained ? "sustained" : "burst", (c->deadline - rc_now()) / 86.4);
+        printf("# %s %s on GPU %d: %.0f thousandths of a day\n", points->v[0].op,
+               c->bench.sustained ? "sustained" : "burst", c->gpu.device,
+               (c->deadline - rc_now()) / 86.4);
     hang_if(points->n > 0 && trouble("stuck", c, &points->v[0]));
     stays = points->n > 0 && trouble("stays", c, &points->v[0]);
     *self = &stays;
