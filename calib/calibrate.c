@@ -250,9 +250,8 @@ enum { POINT_STOP, POINT_SKIP, POINT_MEASURE };
 /* Rank 0 holds the rows and the clock; the others do as it says, in suites that all measure. */
 static rc_status next(rc_calib *c, int id, const rc_point *p, int *what, rc_error *err) {
     if (c->group.rank == 0) {
-        rc_measured none;
+        const rc_measured none = {0};
         rc_record row;
-        memset(&none, 0, sizeof none);
         rc_calib_row(c, p, &none, &row);
         *what = rc_now() > c->deadline                ? POINT_STOP
                 : rc_row_file_has(&c->row_file, &row) ? POINT_SKIP
@@ -263,11 +262,10 @@ static rc_status next(rc_calib *c, int id, const rc_point *p, int *what, rc_erro
 
 static rc_status one_point(rc_calib *c, int id, void *self, const rc_point *p, tally *t,
                            rc_error *err) {
-    rc_measured m;
+    rc_measured m = {0};
     rc_record row;
     rc_error why = {0};
     char step[200];
-    memset(&m, 0, sizeof m);
     name_point(p, step, sizeof step);
     rc_group_step(&c->group, step);
     rc_status st = suites[id]->measure(c, self, p, &m, &why);
@@ -609,10 +607,7 @@ static rc_status join(rc_calib *c, bool *parent, rc_error *err) {
 }
 
 static rc_status run(const rc_calib_options *o, rc_error *err) {
-    rc_calib c;
-    memset(&c, 0, sizeof c);
-    c.opt = o;
-    c.began = rc_now();
+    rc_calib c = {.opt = o, .began = rc_now()};
     rc_record_set(c.commit, sizeof c.commit, o->commit ? o->commit : RC_GIT_COMMIT);
     bool parent = false;
     RC_TRY(join(&c, &parent, err));

@@ -99,8 +99,7 @@ static rc_status take_up(rc_row_file *s, rc_row_file_keep each, rc_error *err) {
     rc_status st = RC_OK;
     int code = SQLITE_ROW;
     while (st == RC_OK && (code = sqlite3_step(q)) == SQLITE_ROW) {
-        rc_record r;
-        memset(&r, 0, sizeof r);
+        rc_record r = {0};
         for (int i = 0; i < RC_STORE_NCOLUMNS; i++)
             read_column(q, i, &cols[i], &r);
         st = each(s, &r, err);
