@@ -52,8 +52,7 @@ static rc_status create(rc_row_file *s, rc_error *err) {
     s->db = NULL;
     if (st == RC_OK && rename(path, s->part) != 0)
         st = rc_fail_file(err, RC_E_IO, s->part, "cannot be created: %s", strerror(errno));
-    if (st != RC_OK)
-        (void)remove(path);
+    (void)remove(path); /* which is not there any more where it has taken its name */
     return st;
 }
 
