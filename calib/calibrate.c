@@ -32,7 +32,7 @@ static const rc_suite *const suites[RC_SUITE_COUNT] = {
 typedef struct tally {
     size_t measured, there, skipped, cut;
     size_t loose, outliers, throttled; /* rows: median not known to 1 %; with outliers; held back */
-    double loosest;                    /* the widest interval of a median */
+    double loosest;                    /* the widest interval of a median; 0: none is known */
     unsigned throttle;
 } tally;
 
@@ -250,9 +250,8 @@ enum { POINT_STOP, POINT_SKIP, POINT_MEASURE };
 /* Rank 0 holds the rows and the clock; the others do as it says, in suites that all measure. */
 static rc_status next(rc_calib *c, int id, const rc_point *p, int *what, rc_error *err) {
     if (c->group.rank == 0) {
-        rc_measured none;
+        const rc_measured none = {0};
         rc_record row;
-        memset(&none, 0, sizeof none);
         rc_calib_row(c, p, &none, &row);
         *what = rc_now() > c->deadline                ? POINT_STOP
                 : rc_row_file_has(&c->row_file, &row) ? POINT_SKIP
@@ -263,11 +262,10 @@ static rc_status next(rc_calib *c, int id, const rc_point *p, int *what, rc_erro
 
 static rc_status one_point(rc_calib *c, int id, void *self, const rc_point *p, tally *t,
                            rc_error *err) {
-    rc_measured m;
+    rc_measured m = {0};
     rc_record row;
     rc_error why = {0};
     char step[200];
-    memset(&m, 0, sizeof m);
     name_point(p, step, sizeof step);
     rc_group_step(&c->group, step);
     rc_status st = suites[id]->measure(c, self, p, &m, &why);
@@ -336,7 +334,9 @@ static void say(const rc_calib *c, const char *name, const tally *t, double seco
     if (t->cut)
         printf(", %zu CUT by the budget", t->cut);
     if (t->loose)
-        printf(", %zu medians not known to 1 %% (at worst to %.1f %%)", t->loose, 100 * t->loosest);
+        printf(", %zu medians not known to 1 %%", t->loose);
+    if (t->loosest > 0)
+        printf(" (at worst to %.1f %%)", 100 * t->loosest);
     if (t->outliers)
         printf(", outliers in %zu", t->outliers);
     rc_throttle_text(t->throttle, why, sizeof why);
@@ -352,7 +352,7 @@ static rc_status run_suite(rc_calib *c, int id, size_t *rows, rc_error *err) {
     rc_error why = {0};
     tally t = {0};
     double t0 = rc_now();
-    if (c->group.size > 1 && !is_together(id) && c->group.rank != 0)
+    if (!is_together(id) && c->group.rank != 0)
         return RC_OK; /* one GPU is enough for what needs no other */
     rc_status st = RC_OK;
     c->deadline = deadline(c, id, c->bench.sustained);
@@ -607,10 +607,7 @@ static rc_status join(rc_calib *c, bool *parent, rc_error *err) {
 }
 
 static rc_status run(const rc_calib_options *o, rc_error *err) {
-    rc_calib c;
-    memset(&c, 0, sizeof c);
-    c.opt = o;
-    c.began = rc_now();
+    rc_calib c = {.opt = o, .began = rc_now()};
     rc_record_set(c.commit, sizeof c.commit, o->commit ? o->commit : RC_GIT_COMMIT);
     bool parent = false;
     RC_TRY(join(&c, &parent, err));

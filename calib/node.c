@@ -285,10 +285,9 @@ static rc_status spread_out(node *v, rc_error *err) {
     rc_calib *c = v->c;
     const rc_calib_options *o = c->opt;
     unsigned sets[MAX_GPUS];
-    child all[MAX_GPUS];
+    child all[MAX_GPUS] = {0};
     char name[24];
     double longest = 0, after = transports_s(o, 0), budget = (double)INFINITY;
-    memset(all, 0, sizeof all);
     int gpus = c->gpus < MAX_GPUS ? c->gpus : MAX_GPUS;
     rc_node_spread(o, gpus, sets);
     for (int g = 0; g < gpus; g++)
@@ -312,8 +311,7 @@ static rc_status one_transport(node *v, int i, rc_error *err) {
     const char *name = rc_nccl_transports[i];
     unsigned set = together(o, i);
     double budget = (double)INFINITY;
-    child x;
-    memset(&x, 0, sizeof x);
+    child x = {0};
     if (!set)
         return RC_OK;
     if (i == 0 && !rc_gpu_peers()) {

@@ -344,8 +344,8 @@ static void estimate(const rc_points *lists, rc_point_set *s) {
     for (int id = 0; id < RC_SUITE_COUNT; id++) {
         const rc_suite_info *info = rc_suite_info_of((rc_suite_id)id);
         size_t all = lists[id].n, all_hot = hot_points(&lists[id]);
-        double cold_s = info->burst_s > 0 && all ? info->burst_s / (double)all : 0;
-        double hot_s = info->sustained_s > 0 && all_hot ? info->sustained_s / (double)all_hot : 0;
+        double cold_s = all ? info->burst_s / (double)all : 0;
+        double hot_s = all_hot ? info->sustained_s / (double)all_hot : 0;
         bool clocked = id == RC_SUITE_CLOCK;
         s->usual_s[id][0] = clocked ? 0 : (double)s->of[id].n * (cold_s > 0 ? cold_s : POINT_S);
         s->usual_s[id][1] = (double)hot_points(&s->of[id]) * (hot_s > 0 ? hot_s : 2 * POINT_S);
@@ -379,7 +379,7 @@ rc_status rc_point_set_parse(const char *name, const char *text, size_t size, rc
                              rc_error *err) {
     assert(name != NULL && (text != NULL || size == 0) && out != NULL);
     rc_csv *csv = NULL;
-    memset(out, 0, sizeof *out);
+    *out = (rc_point_set){0};
     RC_TRY(rc_csv_parse(name, text, size, &csv, err));
     reader r = {.csv = csv};
     rc_status st = read_rows(&r, out, err);
@@ -415,7 +415,7 @@ static bool add_turn(const rc_point_set *sets, size_t n, size_t i, int id, rc_po
 
 rc_status rc_point_set_read(const char *const *paths, size_t n, rc_point_set *out, rc_error *err) {
     assert(paths != NULL && n >= 1 && out != NULL);
-    memset(out, 0, sizeof *out);
+    *out = (rc_point_set){0};
     rc_point_set *sets = calloc(n, sizeof *sets);
     rc_status st = sets ? RC_OK : rc_fail(err, RC_E_NOMEM, "out of memory for %zu files", n);
     for (size_t k = 0; k < n && st == RC_OK; k++)

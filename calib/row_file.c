@@ -110,8 +110,8 @@ static rc_status may_open(const rc_row_file *s, bool resume, rc_error *err) {
 
 rc_status rc_row_file_open(rc_row_file *s, const char *path, const char *head, bool force,
                            bool resume, rc_error *err) {
-    memset(s, 0, sizeof *s);
     size_t n = strlen(path);
+    *s = (rc_row_file){0};
     if (n >= sizeof s->path)
         return rc_fail_file(err, RC_E_USAGE, "--out", "the name is longer than %zu characters",
                             sizeof s->path - 1);

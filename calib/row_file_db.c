@@ -52,8 +52,7 @@ static rc_status create(rc_row_file *s, rc_error *err) {
     s->db = NULL;
     if (st == RC_OK && rename(path, s->part) != 0)
         st = rc_fail_file(err, RC_E_IO, s->part, "cannot be created: %s", strerror(errno));
-    if (st != RC_OK)
-        (void)remove(path);
+    (void)remove(path); /* which is not there any more where it has taken its name */
     return st;
 }
 
@@ -99,8 +98,7 @@ static rc_status take_up(rc_row_file *s, rc_row_file_keep each, rc_error *err) {
     rc_status st = RC_OK;
     int code = SQLITE_ROW;
     while (st == RC_OK && (code = sqlite3_step(q)) == SQLITE_ROW) {
-        rc_record r;
-        memset(&r, 0, sizeof r);
+        rc_record r = {0};
         for (int i = 0; i < RC_STORE_NCOLUMNS; i++)
             read_column(q, i, &cols[i], &r);
         st = each(s, &r, err);

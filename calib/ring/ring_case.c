@@ -90,7 +90,7 @@ static rc_status read_case(const rc_csv *csv, size_t row, const size_t *at, rc_r
                                    256, 32768, 1 << 20, 1000,    1024, 64};
     static const int numbers[] = {2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, CTAS};
     int64_t v[12] = {0};
-    memset(c, 0, sizeof *c);
+    *c = (rc_ring_case){0};
     RC_TRY(words(csv, row, at, c, err));
     for (int i = 0; i < 12; i++)
         if (at[numbers[i]] != ABSENT)

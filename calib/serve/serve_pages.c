@@ -86,7 +86,7 @@ rc_status rc_serve_pages_list(rc_serve_pages *p, const rc_kv *kv, uint64_t reque
     const rc_req *r = &p->trace->at[request];
     const uint32_t blocks = (uint32_t)((tokens + p->block - 1) / p->block);
     uint32_t n = 0;
-    for (uint32_t s = 0; s < r->spans && n < blocks; s++) {
+    for (uint32_t s = 0; s < r->spans; s++) {
         const rc_span *x = &p->trace->spans[r->span + s];
         for (uint32_t i = 0; i < x->count && n < blocks && n < r->named; i++, n++) {
             if (p->named[x->first + i] == NO_PLACE)

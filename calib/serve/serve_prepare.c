@@ -65,7 +65,7 @@ static rc_status check_pool(const rc_pool *p, rc_error *err) {
 rc_status rc_serve_shape_of(const rc_serve *s, const rc_trace *t, rc_serve_shape *out,
                             rc_error *err) {
     const uint32_t block = t->block > 0 ? t->block : s->kv_block;
-    memset(out, 0, sizeof *out);
+    *out = (rc_serve_shape){0};
     RC_TRY(rc_pass_player_takes(s, err));
     RC_TRY(check_pool(&s->pools[0], err));
     RC_TRY(layer_of(s, &out->layer, err));
@@ -95,8 +95,7 @@ rc_status rc_serve_prepare_open(rc_serve_prepared *p, const rc_serve *s, const r
                                 const rc_serve_shape *shape, rc_error *err) {
     const uint32_t block = t->block > 0 ? t->block : s->kv_block;
     const size_t n = (size_t)shape->most_sequences, stride = (size_t)rc_serve_stride(shape);
-    memset(p, 0, sizeof *p);
-    p->shape = shape;
+    *p = (rc_serve_prepared){.shape = shape};
     RC_TRY(rc_serve_pages_open(&p->pages, t, block, (uint32_t)(s->kv_tokens / block), err));
     p->sequences = calloc(n, sizeof *p->sequences);
     p->page_lists = calloc(n * stride, sizeof *p->page_lists);

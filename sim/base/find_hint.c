@@ -27,8 +27,9 @@ void rc_share_names(const char *folder, const char *ext, rc_names *out) {
         return;
     for (const struct dirent *e = readdir(dir); e && out->count < NAMES; e = readdir(dir)) {
         size_t n = strlen(e->d_name);
-        if (n <= end || n - end >= NAME_SIZE || strcmp(e->d_name + n - end, ext) != 0)
-            continue;
+        if (n <= end || n - end >= NAME_SIZE || strcmp(e->d_name + n - end, ext) != 0 ||
+            e->d_name[0] == '.')
+            continue; /* hidden files and the folders themselves are no names, either */
         (void)snprintf(out->name[out->count++], NAME_SIZE, "%.*s", (int)(n - end), e->d_name);
     }
     closedir(dir);

@@ -145,8 +145,8 @@ static void drop(size_t i) {
     free(e->name);
     free(e->final);
     free(e->backup);
-    memmove(e, e + 1, (outputs.count - i - 1) * sizeof *e);
     outputs.count--;
+    memmove(e, e + 1, (outputs.count - i) * sizeof *e);
 }
 
 static bool add(entry_kind kind, const char *name, bool folder) {

@@ -315,15 +315,23 @@ static void print_head(const question *q) {
         printf("# %s\n", assumed);
 }
 
+/* Why there is no ring to name; NULL where there is one. A rule names one whether it can be run or not. */
+static const char *no_answer(const question *q) {
+    if (q->layout.cp == 1)
+        return "one rank, there is no ring";
+    if (q->by_rule || q->by_table || isfinite(time_of(q, RC_CHOOSE_PASS_KV)) ||
+        isfinite(time_of(q, RC_CHOOSE_PASS_Q)))
+        return NULL;
+    return "neither ring can be run";
+}
+
 static void print_answer(const question *q, const choose_flags *f) {
     double own = time_of(q, q->answer), other = time_of(q, (rc_choice)(1 - (int)q->answer));
     int at = rc_alternative_best(q->other, q->others);
     const rc_alternative *best = at >= 0 ? &q->other[at] : NULL;
     printf("%s", rc_style_on(stdout, RC_STYLE_ANSWER));
-    if (q->layout.cp == 1)
-        printf("answer     none: one rank, there is no ring");
-    else if (!isfinite(own) && !isfinite(other) && !q->by_rule && !q->by_table)
-        printf("answer     none: neither ring can be run");
+    if (no_answer(q))
+        printf("answer     none: %s", no_answer(q));
     else
         printf("answer     %s, by %s%s", rc_choice_name(q->answer),
                strcmp(f->rule, "oracle") == 0 ? "the simulator" : f->rule,
@@ -495,7 +503,7 @@ static rc_status print_json(const question *q, const choose_flags *f, const rc_t
     rc_json *j = rc_form_json("choose-1");
     json_t *root = rc_json_root(j);
     double own = time_of(q, q->answer), other = time_of(q, (rc_choice)(1 - (int)q->answer));
-    rc_json_text(j, root, "answer", q->layout.cp == 1 ? "none" : rc_choice_name(q->answer));
+    rc_json_text(j, root, "answer", no_answer(q) ? "none" : rc_choice_name(q->answer));
     rc_json_text(j, root, "rule", f->rule);
     rc_json_real(j, root, "margin_ms", q->layout.cp == 1 ? NAN : 1e3 * (other - own));
     rc_json_real(j, root, "margin_pct", q->layout.cp == 1 ? NAN : 100.0 * (other / own - 1.0));

@@ -211,16 +211,16 @@ static rc_status explain(const validate_flags *f, rc_error *err) {
 static rc_status draw(const validate_flags *f, rc_error *err) {
     int ranks[RC_MAX_MANY] = {1, 2};
     double longest = 40e-3;
-    if (!f->out || f->seed < 0 || f->draw < 1 || f->draw > 999)
-        return rc_fail(err, RC_E_USAGE,
-                       "--draw takes 1 to 999, with --out FILE.csv and a seed of 0 "
-                       "or more");
+    if (!f->out)
+        return rc_fail(err, RC_E_USAGE, "--draw needs --out FILE.csv");
     if (f->longest && rc_quantity_parse(f->longest, RC_DIM_TIME, &longest, NULL) != RC_OK)
         return rc_fail_file(err, RC_E_USAGE, "--longest", "\"%s\": expected a time, as in 15ms",
                             f->longest);
     for (size_t i = 0; i < f->ranks.count; i++) {
         int64_t n = 0;
-        RC_TRY(rc_quantity_int(f->ranks.values[i], 1, 64, &n, err));
+        rc_error why;
+        if (rc_quantity_int(f->ranks.values[i], 1, 64, &n, &why) != RC_OK)
+            return rc_fail_file(err, RC_E_USAGE, "--ranks", "%.700s", why.msg);
         ranks[i] = (int)n;
     }
     const rc_draw d = {.cases = (int)f->draw,

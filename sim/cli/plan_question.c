@@ -46,7 +46,7 @@ static rc_status read_offer(const char *text, offer *o, rc_error *err) {
     for (const char *c = text; c < end; c++)
         colon = *c == ':' ? c : colon;
     if (colon == text || (size_t)(colon - text) >= sizeof o->machine ||
-        (size_t)(end - colon) >= sizeof count)
+        (size_t)(end - colon) >= sizeof count || (at && strlen(at) > sizeof o->price))
         return bad_offer(text, err);
     (void)snprintf(o->machine, sizeof o->machine, "%.*s", (int)(colon - text), text);
     (void)snprintf(count, sizeof count, "%.*s", (int)(end - colon - 1), colon + 1);

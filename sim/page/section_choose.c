@@ -1,6 +1,7 @@
 /* Which variant and how many ranks.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
+#include <string.h>
 #include "sim/page/html.h"
 #include "sim/page/json_values.h"
 #include "sim/page/sections.h"
@@ -64,14 +65,27 @@ static void rules(FILE *f, const json_t *root) {
     html_table_end(f);
 }
 
+/* Where the answer is "none", there is one rank, which is then the fastest, or no ring can be run. */
+static void say_answer(FILE *f, const json_t *root, const json_t *fastest) {
+    const char *answer = value_text(root, "answer");
+    const bool none = strcmp(answer, "none") == 0;
+    char time[TIME_TEXT];
+    (void)time_text(1e-3 * value_real(fastest, "ttft_ms"), time);
+    if (none && !value_true(fastest, "is_answer"))
+        html_say(f, "answer", "Neither ring can be run.");
+    else if (none)
+        html_say(f, "answer", "One rank has no ring: a TTFT of %s.", time);
+    else if (!value_true(fastest, "is_answer"))
+        html_say(f, "answer", "Use %s.", answer);
+    else
+        html_say(f, "answer", "Use %s on %g ranks: a TTFT of %s.", answer,
+                 value_real(fastest, "cp"), time);
+}
+
 void section_choose(FILE *f, const json_t *root) {
     char time[TIME_TEXT];
     const json_t *fastest = json_object_get(root, "fastest");
-    if (value_true(fastest, "is_answer"))
-        html_say(f, "answer", "Use %s on %g ranks: a TTFT of %s.", value_text(root, "answer"),
-                 value_real(fastest, "cp"), time_text(1e-3 * value_real(fastest, "ttft_ms"), time));
-    else
-        html_say(f, "answer", "Use %s.", value_text(root, "answer"));
+    say_answer(f, root, fastest);
     if (isfinite(value_real(root, "margin_pct")))
         html_say(f, "sure", "Between pass-KV and pass-Q lie %.2f %% (%s), by rule '%s'.",
                  value_real(root, "margin_pct"),

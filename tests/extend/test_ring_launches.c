@@ -121,6 +121,24 @@ cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind 
     return cudaSuccess;
 }
 
+/* Pieces of memory, in the order in which they were written or read. */
+typedef struct pieces_of {
+    struct {
+        uintptr_t at;
+        size_t bytes;
+    } v[1024];
+    size_t n;
+} pieces_of;
+static pieces_of brought,
+    sent; /* what messages and copies beside them bring, and what messages take away */
+
+static void note_piece(pieces_of *o, const void *at, size_t bytes) {
+    if (!recording || o->n == sizeof o->v / sizeof o->v[0])
+        return;
+    o->v[o->n].at = (uintptr_t)at;
+    o->v[o->n++].bytes = bytes;
+}
+
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream) {
     (void)kind;
@@ -128,6 +146,8 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
     lies_within("copy from", from, bytes);
     if (recording)
         add(of(stream), "copy %zu", bytes);
+    if ((uintptr_t)stream == STREAM_COMM)
+        note_piece(&brought, to, bytes);
     return cudaSuccess;
 }
 
@@ -141,13 +161,14 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
     return cudaSuccess;
 }
 
+/* Streams that there are, and no others. */
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-    (void)event, (void)stream;
+    (void)event, (void)of(stream);
     return cudaSuccess;
 }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags) {
-    (void)stream, (void)event, (void)flags;
+    (void)of(stream), (void)event, (void)flags;
     return cudaSuccess;
 }
 
@@ -337,6 +358,7 @@ static ncclResult_t send(const void *data, size_t count, ncclDataType_t type, in
     lies_within("what is sent", data, count);
     assert_true(type == ncclInt8 && (uintptr_t)stream == STREAM_COMM);
     put_bytes(sends[peer], count);
+    note_piece(&sent, data, count);
     return ncclSuccess;
 }
 
@@ -344,6 +366,7 @@ static ncclResult_t receive(void *data, size_t count, ncclDataType_t type, int p
                             ncclComm_t comm, cudaStream_t stream) {
     (void)type, (void)peer, (void)comm, (void)stream;
     lies_within("what is received", data, count);
+    note_piece(&brought, data, count);
     return ncclSuccess;
 }
 
@@ -377,7 +400,7 @@ static void record_run(const rc_ring_case *c, int world) {
                                 .compute = (cudaStream_t)(uintptr_t)STREAM_COMPUTE,
                                 .comm = (cudaStream_t)(uintptr_t)STREAM_COMM};
     run[0].n = run[1].n = 0;
-    rooms = turns = 0;
+    rooms = turns = brought.n = sent.n = 0;
     next_address = first_address;
     if (rc_ring_layers_open(&layers, &ranks, c, 1, &err) != RC_OK)
         fail_msg("%s", err.msg);
@@ -387,6 +410,7 @@ static void record_run(const rc_ring_case *c, int world) {
         fail_msg("%s", err.msg);
     recording = false;
     rc_ring_layers_close(&layers);
+    rc_ring_layers_close(&layers); /* nothing is left */
 }
 
 /* ---- the forecast ---------------------------------------------------------------------------- */
@@ -606,6 +630,40 @@ static void test_positions(void **state) {
         assert_int_equal(turned[i].first, step.p);
 }
 
+static int by_address(const void *a, const void *b) {
+    const uintptr_t x = *(const uintptr_t *)a, y = *(const uintptr_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* All keys and values are gathered: in every layer the rank's own pieces and those that come fill one memory from end to end, each
+ * once, and what is handed on is a piece that it has. */
+static void test_gathered(void **state) {
+    (void)state;
+    for (int cp = 2; cp <= 4; cp *= 2)
+        for (int rank = 0; rank < cp; rank++) {
+            rc_ring_case c = shape("gathered", RC_RING_ALL_GATHER, cp, 1);
+            c.p = 8192;
+            record_run(&c, rank);
+            const size_t layers = (size_t)c.layers, each = brought.n / layers,
+                         all = of_bf16(2 * (c.t + c.p), 128 * (int64_t)c.hkv);
+            assert_true(each * layers == brought.n && each == 2 * 3 * (size_t)cp);
+            for (size_t i = 0; i < sent.n; i++) {
+                size_t k = 0;
+                while (k < each &&
+                       (brought.v[k].at != sent.v[i].at || brought.v[k].bytes != sent.v[i].bytes))
+                    k++;
+                assert_true(k < each);
+            }
+            qsort(brought.v, each, sizeof brought.v[0], by_address);
+            size_t end = 0;
+            for (size_t i = 0; i < each; i++) {
+                assert_int_equal(brought.v[i].at - brought.v[0].at, end);
+                end += brought.v[i].bytes;
+            }
+            assert_int_equal(end, all);
+        }
+}
+
 static void test_tensor_parallel(void **state) {
     (void)state;
     for (int tp = 1; tp <= 4; tp *= 2) {
@@ -631,6 +689,7 @@ static void test_decode(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_prefill), cmocka_unit_test(test_positions),
-        cmocka_unit_test(test_tensor_parallel), cmocka_unit_test(test_decode)};
+        cmocka_unit_test(test_gathered), cmocka_unit_test(test_tensor_parallel),
+        cmocka_unit_test(test_decode)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

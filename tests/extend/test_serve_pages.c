@@ -98,8 +98,27 @@ static void test_full(void **state) {
     rc_kv_destroy(kv);
 }
 
+/* Identities are as many as the spans name, wherever the last of them stands. */
+static void test_names(void **state) {
+    static rc_span of[][2] = {
+        {{5, 4}, {0, 1}}, {{0, 1}, {5, 4}}, {{3, 2}, {0, 5}}, {{0, 0}, {8, 0}}};
+    static const uint32_t want[] = {9, 9, 5, 8};
+    (void)state;
+    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+        const rc_trace t = {
+            .at = requests, .count = 3, .block = BLOCK, .spans = of[i], .span_count = 2};
+        rc_serve_pages p;
+        assert_int_equal(rc_serve_pages_open(&p, &t, BLOCK, CAPACITY, NULL), RC_OK);
+        assert_int_equal(p.names, want[i]);
+        assert_int_equal(p.free_count, CAPACITY);
+        rc_serve_pages_close(&p);
+        rc_serve_pages_close(&p); /* nothing is left */
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_shared),
-                                       cmocka_unit_test(test_evicted), cmocka_unit_test(test_full)};
+                                       cmocka_unit_test(test_evicted), cmocka_unit_test(test_full),
+                                       cmocka_unit_test(test_names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -183,6 +183,44 @@ static void test_one_rank(void **state) {
     free(s);
 }
 
+/* What a scenario of the 8B model over two ranks of CP and two GPUs of TP each comes to. */
+static void test_shape(void **state) {
+    (void)state;
+    server *s = malloc(sizeof *s);
+    const char *const sets[] = {"pools.0.cp=2",          "pools.0.tp=2",
+                                "arrivals.requests=24",  "kv.tokens=51300",
+                                "scheduler.budget=3000", "scheduler.max_batch=20",
+                                "scheduler.fuse=3",      "scheduler.graphs=[4, 16, 32, 64]"};
+    rc_serve_shape again;
+    assert_non_null(s);
+    open_server(s, "mooncake-8b-cp4-shm-kv-drawn", sets, sizeof sets / sizeof sets[0]);
+    memset(&again, 0xa5, sizeof again); /* whatever it held */
+    assert_int_equal(rc_serve_shape_of(&s->serve, s->trace, &again, NULL), RC_OK);
+    const rc_ring_case *c = &again.layer;
+    assert_string_equal(c->name, "serve");
+    assert_true(c->schedule == RC_RING_TP && c->cp == 2 && c->tp == 2);
+    assert_true(c->t == 1 && c->p == 0 && c->batch == 1);
+    assert_true(c->hq == 16 && c->hkv == 4 && c->width == 4096 && c->ffn == 7168 &&
+                c->layers == 32);
+    assert_int_equal(again.vocab, 128256 / 2);
+    assert_int_equal(again.most_tokens, 3000);
+    assert_int_equal(again.most_sequences, 23);
+    assert_int_equal(again.most_prompts, 3);
+    assert_int_equal(again.size_count, 3);
+    assert_true(again.sizes[0] == 4 && again.sizes[1] == 16 && again.sizes[2] == 20);
+    const uint32_t block = s->trace->block;
+    assert_int_equal(again.pages, 51300 / block * (block / 256));
+    int64_t longest = 0;
+    for (size_t i = 0; i < s->trace->count; i++)
+        longest = s->trace->at[i].input + s->trace->at[i].output > longest
+                      ? s->trace->at[i].input + s->trace->at[i].output
+                      : longest;
+    assert_int_equal(again.longest, longest + block);
+    close_server(s);
+    rc_serve_prepare_close(&s->prepared); /* once more: nothing is left */
+    free(s);
+}
+
 static rc_status refused(const char *set, rc_error *err) {
     char path[1024];
     server *s = calloc(1, sizeof *s);
@@ -204,7 +242,6 @@ static void test_refusals(void **state) {
     (void)state;
     static const char *const sets[] = {"pools.0.variant=oracle",  "pools.0.dynamic_cp=true",
                                        "pools.0.variant=pcp",     "scheduler.policy=inflight",
-
                                        "scheduler.graphs=[1, 2]", "pools.0.cp=3",
                                        "model=gpt-oss-120b"};
     static const char *const says[] = {"a schedule or a rule is served",
@@ -224,9 +261,41 @@ static void test_refusals(void **state) {
     assert_int_equal(refused("seed=1", &err), RC_OK);
 }
 
+/* One number of what was read changed. */
+#define CHANGED(member, value, says)                                                               \
+    do {                                                                                           \
+        rc_serve changed = s->serve;                                                               \
+        rc_error err = {0};                                                                        \
+        changed.member = (value);                                                                  \
+        assert_int_equal(rc_serve_shape_of(&changed, s->trace, &s->shape, &err), RC_E_INPUT);      \
+        if (!strstr(err.msg, says))                                                                \
+            fail_msg("%s: %s", #member, err.msg);                                                  \
+    } while (0)
+
+static void test_numbers_that_do_not_fit(void **state) {
+    (void)state;
+    server *s = malloc(sizeof *s);
+    const char *const sets[] = {"arrivals.requests=4"};
+    assert_non_null(s);
+    open_server(s, "mooncake-8b-cp4-shm-kv-drawn", sets, 1);
+    CHANGED(pools[0].cp, RC_RING_MAX_RANKS + 1, "cp may be 64 at most");
+    CHANGED(pools[0].cp, RC_RING_MAX_RANKS, "blocks of 512 tokens");
+    CHANGED(pools[0].tp, 3, "tp must divide heads and the FFN");
+    CHANGED(pools[0].tp, 16, "tp must divide heads and the FFN"); /* of 8 KV heads */
+    CHANGED(model.kind[0].head_dim, 64, "only layers of one kind with heads of 128 are served");
+    CHANGED(model.kind[0].window, 1, "only layers of one kind");
+    CHANGED(model.kinds, 2, "only layers of one kind");
+    CHANGED(kv_tokens, 0, "kv.tokens, scheduler.budget and scheduler.policy");
+    CHANGED(budget, 0, "kv.tokens, scheduler.budget and scheduler.policy");
+    CHANGED(graph_count, 0, "scheduler.graphs must list the batches that have a graph");
+    close_server(s);
+    free(s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_four_ranks), cmocka_unit_test(test_two_ranks_of_two),
-        cmocka_unit_test(test_one_rank), cmocka_unit_test(test_refusals)};
+        cmocka_unit_test(test_one_rank),   cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_shape),      cmocka_unit_test(test_numbers_that_do_not_fit)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

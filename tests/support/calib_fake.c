@@ -7,6 +7,9 @@
  * largest of all ranks'. RC_FAKE_GPU names the GPU, RC_FAKE_CAPABILITY (80; default 90) is its compute
  * capability, RC_FAKE_GPUS says how many there are.
  *
+ * RC_FAKE_DEADLINES=1: each suite says on which GPU it is and, in thousandths of a day, until when its share of the budget lets it
+ * measure, so that no second more or less makes a difference.
+ *
  * What can go wrong on a machine is asked for by name: RC_FAKE_NO_NCCL=1: there is none.
  * RC_FAKE_TROUBLE=KIND:OP:A:RANK: at the point of that op and axis a, that rank fails (KIND fail),
  * never comes back (hang), or cannot measure it (unable). With the suite's first point it never comes to that point (stuck), or
@@ -58,6 +61,10 @@ static void hang_if(bool asked) {
 static rc_status fake_open(rc_calib *c, const rc_points *points, void **self, rc_error *err) {
     static bool stays;
     (void)err;
+    if (getenv("RC_FAKE_DEADLINES"))
+        printf("# %s %s on GPU %d: %.0f thousandths of a day\n", points->v[0].op,
+               c->bench.sustained ? "sustained" : "burst", c->gpu.device,
+               (c->deadline - rc_now()) / 86.4);
     hang_if(points->n > 0 && trouble("stuck", c, &points->v[0]));
     stays = points->n > 0 && trouble("stays", c, &points->v[0]);
     *self = &stays;
@@ -101,7 +108,8 @@ static rc_status fake_measure(rc_calib *c, void *self, const rc_point *p, rc_mea
     m->r.p50_s = t;
     m->r.p90_s = 1.01 * t;
     m->r.samples = 7;
-    m->r.interval = p->a % 7 ? 0.005 : 0.02;
+    m->r.interval = p->a % 7 ? 0.005 : p->a % 11 == 0 ? (double)INFINITY : p->a % 3 ? 0.02 : 0.03;
+    m->r.outliers = p->a % 13 ? 0 : 2;
     m->r.health = (rc_health){1500, 400, 50, p->a % 5 ? 0 : RC_THROTTLE_POWER};
     rc_record_set(m->kernel, sizeof m->kernel, "fake-1");
     return RC_OK;

@@ -88,6 +88,40 @@ static void together(void **state) {
     assert_int_equal(files(), 2);
 }
 
+/* Sixteen, for which there is room, and more, of which some are given up: the last, the first, one in the middle. */
+static void many_of_which_some_are_given_up(void **state) {
+    (void)state;
+    for (int count = 15; count <= 17; count++) {
+        rc_outfile open[17];
+        char name[8];
+        rc_outputs_begin();
+        for (int i = 0; i < count; i++) {
+            (void)snprintf(name, sizeof name, "f%d", i);
+            assert_int_equal(rc_outfile_open(&open[i], in(name), true, NULL), RC_OK);
+            fprintf(open[i].f, "%d", i);
+        }
+        const int given_up[] = {count - 1, 0, 7};
+        for (int k = 0; k < 3; k++)
+            rc_outfile_abort(&open[given_up[k]]);
+        for (int i = 1; i < count - 1; i++)
+            if (i != 7)
+                assert_int_equal(rc_outfile_commit(&open[i], NULL), RC_OK);
+        assert_int_equal(rc_outputs_end(true, NULL), RC_OK);
+        assert_int_equal(files(), count - 3);
+        for (int i = 0; i < count; i++) {
+            char want[8];
+            (void)snprintf(name, sizeof name, "f%d", i);
+            (void)snprintf(want, sizeof want, "%d", i);
+            const char *text = text_of(name);
+            if (i == 0 || i == 7 || i == count - 1)
+                assert_null(text);
+            else
+                assert_string_equal(text, want);
+            (void)unlink(in(name));
+        }
+    }
+}
+
 static void or_not_at_all(void **state) {
     rc_outfile open;
     (void)state;
@@ -305,6 +339,7 @@ int main(void) {
 #define TEST(f) cmocka_unit_test_teardown(f, clean)
     const struct CMUnitTest tests[] = {
         TEST(together),
+        TEST(many_of_which_some_are_given_up),
         TEST(or_not_at_all),
         TEST(a_late_failure_is_taken_back),
         TEST(one_name_once),

@@ -3,7 +3,16 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/process_group_fork.c"
+
+/* Whether this machine has InfiniBand, as the source asks for it. */
+static bool has_infiniband;
+static int access_to(const char *path, int mode) {
+    (void)mode;
+    return has_infiniband && path[0] == '/' ? 0 : -1;
+}
+#define access access_to
 #include "calib/process_group.c"
+#undef access
 
 #include <math.h>
 #include <setjmp.h>
@@ -138,8 +147,116 @@ static void test_nodes(void **state) {
     assert_false(rc_group_measures(&g, 12));
     rc_group one = {.size = 4, .per_node = 4};
     assert_string_equal(rc_group_transport(&one), "nvlink");
-    assert_int_equal(setenv("NCCL_NET", "Socket", 1), 0);
-    assert_string_equal(rc_group_transport(&g), "tcp");
+}
+
+/* Between nodes: RDMA where there is InfiniBand and NCCL may use it. */
+static void test_transport(void **state) {
+    static const struct {
+        const char *net, *disabled;
+        bool there;
+        const char *want;
+    } cases[] = {{NULL, NULL, true, "rdma"},    {NULL, NULL, false, "tcp"},
+                 {"Socket", NULL, true, "tcp"}, {NULL, "1", true, "tcp"},
+                 {"IB", "0", true, "rdma"},     {"Socket", "1", true, "tcp"},
+                 {"Socket", "1", false, "tcp"}};
+    const rc_group nodes = {.size = 24, .per_node = 8}, one = {.size = 8, .per_node = 8};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        (void)(cases[i].net ? setenv("NCCL_NET", cases[i].net, 1) : unsetenv("NCCL_NET"));
+        (void)(cases[i].disabled ? setenv("NCCL_IB_DISABLE", cases[i].disabled, 1)
+                                 : unsetenv("NCCL_IB_DISABLE"));
+        has_infiniband = cases[i].there;
+        assert_string_equal(rc_group_transport(&nodes), cases[i].want);
+        assert_string_equal(rc_group_transport(&one), "nvlink");
+    }
+    has_infiniband = false;
+    (void)unsetenv("NCCL_NET");
+    (void)unsetenv("NCCL_IB_DISABLE");
+}
+
+/* Seconds that a step may take: whole ones up to a day; what is none is the usual number. */
+static void test_patience(void **state) {
+    static const struct {
+        const char *text;
+        unsigned want;
+    } cases[] = {{"0", 0},
+                 {"1", 1},
+                 {"86400", 86400},
+                 {"86401", RC_GROUP_HANG_S},
+                 {"-1", RC_GROUP_HANG_S},
+                 {"", RC_GROUP_HANG_S},
+                 {"5s", RC_GROUP_HANG_S},
+                 {"x", RC_GROUP_HANG_S}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(setenv("RC_HANG_S", cases[i].text, 1), 0);
+        assert_int_equal(patience(), cases[i].want);
+    }
+    assert_int_equal(unsetenv("RC_HANG_S"), 0);
+    assert_int_equal(patience(), RC_GROUP_HANG_S);
+}
+
+/* A rank that is told to end because another has failed may still put things in order. */
+static void test_time_to_end(void **state) {
+    (void)state;
+    rc_group g = {.size = 1, .per_node = 1};
+    rc_error err = {0};
+    bool parent = false;
+    int ends[2];
+    char said[8] = "";
+    assert_int_equal(pipe(ends), 0);
+    rc_status st = rc_group_fork(&g, 2, &parent, &err);
+    if (!parent && st == RC_OK) {
+        sigset_t term;
+        int got = 0;
+        (void)sigemptyset(&term);
+        (void)sigaddset(&term, SIGTERM);
+        (void)sigprocmask(SIG_BLOCK, &term, NULL);
+        if (rc_group_agree(&g, RC_OK, &err) != RC_OK || g.rank == 1)
+            _exit(1);
+        (void)sigwait(&term, &got);
+        (void)nanosleep(&(struct timespec){0, 100000000}, NULL);
+        (void)!write(ends[1], "done", 4);
+        _exit(0);
+    }
+    (void)close(ends[1]);
+    assert_int_equal(st, RC_E_CHECK);
+    assert_string_equal(err.msg, "the process of rank 1 failed (exit 1)");
+    assert_int_equal(read(ends[0], said, sizeof said), 4);
+    assert_memory_equal(said, "done", 4);
+    (void)close(ends[0]);
+}
+
+/* What a rank ends by is everybody's: a signal is a fault of ours. */
+static void test_ends(void **state) {
+    static const struct {
+        int code, signal;
+        rc_status want;
+        const char *says;
+    } of[] = {{1, 0, RC_E_CHECK, "the process of rank 0 failed (exit 1)"},
+              {2, 0, RC_E_INPUT, "the process of rank 0 failed (exit 2)"},
+              {3, 0, RC_E_INTERNAL, "the process of rank 0 failed (exit 3)"},
+              {4, 0, RC_E_INTERNAL, "the process of rank 0 failed (exit 4)"},
+              {0, SIGKILL, RC_E_INTERNAL, "the process of rank 0 failed (signal 9)"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof of / sizeof of[0]; i++) {
+        rc_group g = {.size = 1, .per_node = 1};
+        rc_error err = {0};
+        bool parent = false;
+        rc_status st = rc_group_fork(&g, 1, &parent, &err);
+        if (!parent && st == RC_OK) {
+            if (of[i].signal)
+                (void)raise(of[i].signal);
+            _exit(of[i].code);
+        }
+        assert_int_equal(st, of[i].want);
+        assert_string_equal(err.msg, of[i].says);
+    }
+    rc_group g = {.size = 1, .per_node = 1};
+    rc_error err = {0};
+    bool parent = false;
+    assert_int_equal(rc_group_fork(&g, 65, &parent, &err), RC_E_UNMODELLED);
+    assert_string_equal(err.msg, "more than 64 processes");
 }
 
 /* The time left: by the usual times at first, by this machine's pace later. */
@@ -153,9 +270,12 @@ static void test_bar(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_talk), cmocka_unit_test(test_one_fails), cmocka_unit_test(test_agree),
-        cmocka_unit_test(test_hang), cmocka_unit_test(test_alone),     cmocka_unit_test(test_nodes),
-        cmocka_unit_test(test_bar),
+        cmocka_unit_test(test_talk),     cmocka_unit_test(test_one_fails),
+        cmocka_unit_test(test_agree),    cmocka_unit_test(test_hang),
+        cmocka_unit_test(test_alone),    cmocka_unit_test(test_nodes),
+        cmocka_unit_test(test_bar),      cmocka_unit_test(test_transport),
+        cmocka_unit_test(test_patience), cmocka_unit_test(test_time_to_end),
+        cmocka_unit_test(test_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -86,6 +86,103 @@ static void test_refusals(void **state) {
     refused(PARSE("run", "--points", "p.csv"), &err, "--out", "missing");
 }
 
+/* Every value at its ends: taken there, and refused beyond them in words that say them. */
+static void test_ends(void **state) {
+    static const char name48[] = "123456789012345678901234567890123456789012345678";
+    static const struct {
+        const char *flag, *value, *says; /* NULL: taken */
+    } of[] = {
+        {"--budget", "1", NULL},
+        {"--budget", "0.999", "expected 1 s to 86400 s"},
+        {"--budget", "86400", NULL},
+        {"--budget", "86400.5", "expected 1 s to 86400 s"},
+        {"--seed", "0", NULL},
+        {"--seed", "4611686018427387903", NULL},
+        {"--seed", "4611686018427387904", "expected a whole number from 0 to 4611686018427387903"},
+        {"--seed", "-1", "expected a whole number from 0 to"},
+        {"--gpus", "1", NULL},
+        {"--gpus", "64", NULL},
+        {"--gpus", "65", "expected a whole number from 1 to 64"},
+        {"--gpus", "0", "expected a whole number from 1 to 64"},
+        {"--gpu", "0", NULL},
+        {"--gpu", "63", NULL},
+        {"--gpu", "64", "expected a whole number from 0 to 63"},
+        {"--machine", name48 + 1, NULL},
+        {"--machine", name48, "expected 1 to 47 characters without blanks, commas or quotes"},
+        {"--machine", "", "expected 1 to 47 characters"},
+        {"--machine", "a,b", "expected 1 to 47 characters"},
+        {"--machine", "a\"b", "expected 1 to 47 characters"},
+        {"--machine", "a\nb", "expected 1 to 47 characters"},
+        {"--commit", name48 + 1, NULL},
+        {"--commit", name48, "expected 1 to 47 characters"},
+        {"--transport", name48 + 25, NULL},
+        {"--transport", name48 + 24, "expected 1 to 23 characters"},
+        {"--child", name48 + 33, NULL},
+        {"--child", name48 + 32, "expected 1 to 15 characters"},
+        {"--have", "a", NULL},
+        {"--have", "", "expected a file's name"},
+        {"--out", "a.db", NULL},
+        {"--out", "a.csv", NULL},
+        {"--out", "a.csv.db", NULL},
+        {"--out", "acsv", "expected a name ending in .csv or .db"},
+        {"--out", "a.dbs", "expected a name ending in .csv or .db"},
+        {"--state", "both", NULL},
+        {"--state", "hot", "expected burst, sustained or both"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof of / sizeof of[0]; i++) {
+        rc_calib_options o;
+        rc_error err = {0};
+        rc_status st = PARSE("run", "--all", "--out", "x.csv", (char *)(uintptr_t)of[i].flag,
+                             (char *)(uintptr_t)of[i].value);
+        if (!of[i].says && st != RC_OK)
+            fail_msg("%s %s: %s", of[i].flag, of[i].value, err.msg);
+        if (of[i].says &&
+            (st != RC_E_USAGE || !strstr(err.msg, of[i].says) || strcmp(err.file, of[i].flag) != 0))
+            fail_msg("%s %s: %s: %s", of[i].flag, of[i].value, err.file, err.msg);
+    }
+}
+
+/* What each value and each switch sets, and nothing else. */
+static void test_what_is_set(void **state) {
+    rc_calib_options o;
+    rc_error err = {0};
+    (void)state;
+    assert_int_equal(PARSE("run", "--all", "--out", "x.csv"), RC_OK);
+    assert_true(o.burst && o.sustained && o.gpu == -1 && o.gpus == 0 && !o.have && !o.child &&
+                !o.commit && !o.transport);
+    assert_int_equal(PARSE("run", "--all", "--out", "x.csv", "--state=sustained", "--gpu=3",
+                           "--have", "h.csv", "--child=gpu", "--overwrite"),
+                     RC_OK);
+    assert_true(!o.burst && o.sustained && o.gpu == 3 && o.force && !o.resume && !o.quick &&
+                !o.verbose && !o.quiet);
+    assert_string_equal(o.have, "h.csv");
+    assert_string_equal(o.child, "gpu");
+    assert_int_equal(PARSE("run", "--all", "--out", "x.csv", "--resume"), RC_OK);
+    assert_true(o.resume && !o.force);
+    assert_int_equal(PARSE("run", "--all", "--out", "x.csv", "--quick"), RC_OK);
+    assert_true(o.quick && !o.quiet);
+    assert_int_equal(PARSE("run", "--all", "--out", "x.csv", "--quiet"), RC_OK);
+    assert_true(!o.quick && o.quiet);
+    assert_int_equal(PARSE("run", "--points=p", "--suite=gemm", "--out", "x.csv"), RC_OK);
+    assert_true(o.point_files == 1 && o.suites == 1u << RC_SUITE_GEMM);
+    assert_int_equal(PARSE("list", "-h"), RC_OK);
+    assert_int_equal(o.command, RC_CALIB_HELP);
+    refused(PARSE("run", "--suites", "all"), &err, "--suites",
+            "unknown option; did you mean --suite?");
+    refused(PARSE("run", "--zzzzzzzz"), &err, "--zzzzzzzz", "unknown option (see --help)");
+    refused(PARSE("zzzzzzzz"), &err, "zzzzzzzz", "unknown command (see --help)");
+    refused(PARSE("run", "list"), &err, "list", "unknown command");
+    refused(PARSE("--run"), &err, "--run", "unknown option");
+    char *most[2 * RC_POINT_FILES + 4] = {"x", "run", "--out", "x.csv"};
+    for (int i = 0; i < RC_POINT_FILES; i++) {
+        most[4 + 2 * i] = "--points";
+        most[5 + 2 * i] = "p.csv";
+    }
+    assert_int_equal(rc_calib_options_parse(2 * RC_POINT_FILES + 4, most, &o, &err), RC_OK);
+    assert_int_equal(o.point_files, RC_POINT_FILES);
+}
+
 static void test_points(void **state) {
     (void)state;
     rc_calib_options o;
@@ -120,9 +217,10 @@ static void test_commands(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_everything),
-        cmocka_unit_test(test_refusals), cmocka_unit_test(test_points),
-        cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_defaults),    cmocka_unit_test(test_everything),
+        cmocka_unit_test(test_refusals),    cmocka_unit_test(test_points),
+        cmocka_unit_test(test_commands),    cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_what_is_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

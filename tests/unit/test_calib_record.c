@@ -146,6 +146,71 @@ static void test_long_texts(void **state) {
     assert_true(seen > 10);
 }
 
+/* Every number at the ends of what its column takes; a quantity that is left out is none. */
+static void test_numbers_at_their_ends(void **state) {
+    static const struct {
+        const char *text;
+        bool whole, real; /* taken by a column of whole numbers, of quantities */
+    } of[] = {{"0", true, true},
+              {"4611686018427387903", true, false},
+              {"4611686018427387904", false, false},
+              {"1e18", true, true},
+              {"1.01e18", true, false},
+              {"-1", false, false},
+              {"0.5", false, true},
+              {"", false, true},
+              {"x", false, false}};
+    const rc_column *column = rc_record_columns();
+    (void)state;
+    for (int i = 0; i < RC_STORE_NCOLUMNS; i++)
+        for (size_t k = 0; k < sizeof of / sizeof of[0] && column[i].kind != RC_COLUMN_TEXT; k++) {
+            char text[2048] = "";
+            rc_record *got = NULL;
+            rc_error err = {0};
+            size_t n = 0;
+            for (int c = 0; c < RC_STORE_NCOLUMNS; c++)
+                (void)strcat(strcat(text, c ? "," : ""), column[c].name);
+            (void)strcat(text, "\n");
+            for (int c = 0; c < RC_STORE_NCOLUMNS; c++)
+                (void)strcat(strcat(text, c ? "," : ""), c == i ? of[k].text
+                                                         : column[c].kind == RC_COLUMN_TEXT ? "t"
+                                                                                            : "1");
+            (void)strcat(text, "\n");
+            const bool real = column[i].kind != RC_COLUMN_INT;
+            rc_status st = rc_records_parse("x.csv", text, strlen(text), &got, &n, &err);
+            if ((st == RC_OK) != (real ? of[k].real : of[k].whole))
+                fail_msg("%s: '%s': %s", column[i].name, of[k].text, err.msg);
+            if (st == RC_OK && of[k].text[0] == '\0')
+                assert_true(
+                    isnan(*(const double *)(const void *)((const char *)got + column[i].offset)));
+            free(got);
+        }
+}
+
+/* Two rows are of one point where all that a point is alike is alike: times, dates and who measured it on what do not matter. */
+static void test_what_a_point_is(void **state) {
+    static const char *const point[] = {"machine", "state",  "op",     "variant", "dtype",
+                                        "a",       "b",      "c",      "d",       "source",
+                                        "head_k",  "head_v", "window", "experts", "top_k"};
+    const rc_column *column = rc_record_columns();
+    (void)state;
+    for (int i = 0; i < RC_STORE_NCOLUMNS; i++) {
+        rc_record a = example(), b = example();
+        char *field = (char *)&b + column[i].offset;
+        bool is = false;
+        if (column[i].kind == RC_COLUMN_TEXT)
+            rc_record_set(field, column[i].size, "another");
+        else if (column[i].kind == RC_COLUMN_INT)
+            *(int64_t *)(void *)field = 12345;
+        else
+            *(double *)(void *)field = 12345;
+        for (size_t k = 0; k < sizeof point / sizeof point[0]; k++)
+            is = is || strcmp(point[k], column[i].name) == 0;
+        if (rc_record_same_point(&a, &b) == is)
+            fail_msg("%s", column[i].name);
+    }
+}
+
 /* A file of schema 1 holds the same points: its heads are of 128 elements. */
 static void test_columns_of_schema_1(void **state) {
     (void)state;
@@ -175,9 +240,14 @@ static void test_columns_of_schema_1(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_columns),    cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_same_point), cmocka_unit_test(test_bad_rows),
-        cmocka_unit_test(test_long_texts), cmocka_unit_test(test_columns_of_schema_1),
+        cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_same_point),
+        cmocka_unit_test(test_bad_rows),
+        cmocka_unit_test(test_long_texts),
+        cmocka_unit_test(test_columns_of_schema_1),
+        cmocka_unit_test(test_numbers_at_their_ends),
+        cmocka_unit_test(test_what_a_point_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,6 +47,29 @@ static int drop_dir(void **state) {
     return rmdir(dir);
 }
 
+/* A store is named by the end of its name; an end alone is a name. */
+static void test_kind_by_name(void **state) {
+    static const struct {
+        const char *name;
+        bool is_db;
+    } of[] = {{".db", false}, {"x.db", true}, {"xdb", false}, {"x.db.csv", false}};
+    char *was = getcwd(NULL, 0);
+    (void)state;
+    assert_true(was && chdir(dir) == 0);
+    for (size_t i = 0; i < sizeof of / sizeof of[0]; i++) {
+        rc_row_file s;
+        rc_error err = {0};
+        assert_int_equal(rc_row_file_open(&s, of[i].name, HEAD, true, false, &err), RC_OK);
+        assert_int_equal(s.is_db, of[i].is_db);
+        rc_row_file_close(&s);
+        if (of[i].is_db)
+            rc_row_file_db_remove(&s);
+        (void)remove(s.part);
+    }
+    assert_int_equal(chdir(was), 0);
+    free(was);
+}
+
 static void test_csv_appears_whole(void **state) {
     (void)state;
     rc_row_file s;
@@ -186,6 +209,7 @@ static void test_db_foreign(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_kind_by_name, make_dir, drop_dir),
         cmocka_unit_test_setup_teardown(test_csv_appears_whole, make_dir, drop_dir),
         cmocka_unit_test_setup_teardown(test_resume, make_dir, drop_dir),
         cmocka_unit_test_setup_teardown(test_db, make_dir, drop_dir),

@@ -221,6 +221,28 @@ static void test_long_arguments(void **state) {
     json_decref(root);
 }
 
+/* What is packed is named by the end of its name; an end alone is a name. */
+static void test_named_by_an_end(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        bool packed;
+    } names[] = {
+        {".gz", false}, {"a.gz", true}, {"gz", false}, {"a.gz.json", false}, {"agz", false}};
+    char *was = getcwd(NULL, 0);
+    assert_true(was && chdir(folder) == 0);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        finish(begin(names[i].name));
+        FILE *f = fopen(names[i].name, "r");
+        assert_non_null(f);
+        assert_int_equal(fgetc(f), names[i].packed ? 0x1f : '{');
+        (void)fclose(f);
+        assert_int_equal(unlink(names[i].name), 0);
+    }
+    assert_int_equal(chdir(was), 0);
+    free(was);
+}
+
 static void test_nothing(void **state) {
     (void)state;
     finish(begin(plain));
@@ -514,6 +536,7 @@ int main(void) {
         cmocka_unit_test(test_packed_is_the_same),
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_long_arguments),
+        cmocka_unit_test(test_named_by_an_end),
         cmocka_unit_test(test_nothing),
         cmocka_unit_test(test_failures),
     };
