@@ -273,6 +273,8 @@ static void test_axes_of_ops(void **state) {
               {RC_AXIS_QUERIES, RC_AXIS_KEYS, RC_AXIS_QUERY_HEADS, RC_AXIS_KV_HEADS, RC_AXIS_HEAD_K,
                RC_AXIS_HEAD_V, RC_AXIS_WINDOW}},
              {RC_COST_MERGE, {RC_AXIS_ROWS, RC_AXIS_PARTS, RC_AXIS_HEAD_V}}};
+    for (rc_op op = 0; op < rc_op_count(); op++) /* every list has its end */
+        assert_int_equal(rc_op_info_of(op)->fixed[RC_FIXED_MAX - 1], RC_AXIS_NONE);
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)
         for (int axis = 1; axis < RC_AXIS_COUNT; axis++) {
             bool listed = false;
