@@ -15,11 +15,24 @@
 #include "sim/schedule/schedule.h"
 #include "tests/support/model_file.h"
 
-static const char *const models[] = {
-    "llama-3.1-8b",  "llama-3.1-70b-fp8",  "gpt-oss-120b",      "deepseek-v3",
-    "deepseek-v3.2", "deepseek-v4-flash",  "minimax-m2.7",      "nemotron-3-nano-30b-a3b",
-    "kimi-k3",       "nemotron-super-49b", "qwen3.5-397b-a17b", "llama-4-scout-17b-16e-instruct",
-    "hy3",           "gemma-4-26b-a4b",    "qwen3-30b-a3b-fp8", "mimo-v2-flash"};
+static const char *const models[] = {"llama-3.1-8b",
+                                     "llama-3.1-70b-fp8",
+                                     "gpt-oss-120b",
+                                     "deepseek-v3",
+                                     "deepseek-v3",
+                                     "deepseek-v3.2",
+                                     "deepseek-v3.2",
+                                     "deepseek-v4-flash",
+                                     "minimax-m2.7",
+                                     "nemotron-3-nano-30b-a3b",
+                                     "kimi-k3",
+                                     "nemotron-super-49b",
+                                     "qwen3.5-397b-a17b",
+                                     "llama-4-scout-17b-16e-instruct",
+                                     "hy3",
+                                     "gemma-4-26b-a4b",
+                                     "qwen3-30b-a3b-fp8",
+                                     "mimo-v2-flash"};
 
 static const struct {
     int tp, cp, dcp, ulysses, ep;
@@ -28,6 +41,7 @@ static const struct {
 
 /* What a program is of, for messages. */
 static char what[160];
+static int templates; /* that have been counted */
 
 #define HOLDS(condition)                                                                           \
     do {                                                                                           \
@@ -175,6 +189,42 @@ static void check_refilled(rc_request rq, rc_program *p) {
     rc_program_free(&fresh);
 }
 
+static void same_counts(const rc_counts *x, const rc_counts *y) {
+    HOLDS(x->gemm_flops == y->gemm_flops && x->attention_flops == y->attention_flops);
+    HOLDS(x->sent_bytes == y->sent_bytes && x->collective_bytes == y->collective_bytes);
+    HOLDS(x->entries == y->entries && x->messages == y->messages);
+    HOLDS(x->attention_launches == y->attention_launches && x->collectives == y->collectives);
+}
+
+/* A template counts as the program that it stands for, whose layers are one of each kind. */
+static void check_template(rc_request rq, const rc_program *p) {
+    rc_program t;
+    rc_counts sum = {0};
+    int64_t tasks = 0;
+    rq.as_template = true;
+    if (rc_schedule_build(&rq, &t, NULL) != RC_OK)
+        return;
+    for (size_t i = 0; i < t.layers_of->section_count && !t.layers_of->overflown; i++) {
+        const rc_counts one = rc_template_counts(&t, i);
+        sum.gemm_flops += one.gemm_flops;
+        sum.attention_flops += one.attention_flops;
+        sum.sent_bytes += one.sent_bytes;
+        sum.collective_bytes += one.collective_bytes;
+        sum.entries += one.entries;
+        sum.messages += one.messages;
+        sum.attention_launches += one.attention_launches;
+        sum.collectives += one.collectives;
+        tasks += rc_template_tasks(&t, i);
+    }
+    if (!t.layers_of->overflown) {
+        const rc_counts all = rc_program_counts(p, 0);
+        same_counts(&sum, &all);
+        HOLDS(tasks == (int64_t)p->task_count);
+        templates++;
+    }
+    rc_program_free(&t);
+}
+
 /* Where it is laid out at all; the number of GPUs, else 0. */
 static uint32_t check(const rc_model *m, const rc_schedule *s, rc_phase phase, size_t i) {
     rc_request rq = request_of(m, s, phase, i);
@@ -182,6 +232,7 @@ static uint32_t check(const rc_model *m, const rc_schedule *s, rc_phase phase, s
     if (!rc_schedule_takes(s, phase, rq.layout.cp) || rc_schedule_build(&rq, &p, NULL) != RC_OK)
         return 0;
     check_sound(&rq, &p);
+    check_template(rq, &p);
     const uint32_t gpus = p.gpus;
     HOLDS(gpus == (uint32_t)rq.layout.cp);
     for (uint32_t gpu = 1; gpu < gpus; gpu++)
@@ -194,6 +245,7 @@ static uint32_t check(const rc_model *m, const rc_schedule *s, rc_phase phase, s
     rc_program_free(&p);
     rq.unfold_tp = false;
     HOLDS(rc_schedule_build(&rq, &p, NULL) == RC_OK);
+    check_template(rq, &p);
     for (uint32_t gpu = 0; gpu < all.gpus; gpu++)
         check_alike(&p, gpu / (uint32_t)rq.layout.tp, &all, gpu, true);
     check_refilled(rq, &p);
@@ -206,6 +258,9 @@ static void test_programs(void **state) {
     (void)state;
     static const char *const names[] = {"prefill", "decode", "mixed"};
     int laid_out = 0;
+    uint8_t each[RC_KINDS];
+    for (int k = 0; k < RC_KINDS; k++)
+        each[k] = (uint8_t)k;
     for (size_t i = 0; i < 32; i++)
         both[i] = steps[i] = (rc_sequence){1, 4095};
     both[32] = prompts[0];
@@ -215,6 +270,10 @@ static void test_programs(void **state) {
         rc_error err = {0};
         if (model_file("models", models[k], &m, &err) != RC_OK)
             fail_msg("%s", err.msg);
+        assert_true(rc_model_set_order(&m, each, m.kinds));
+        for (int i = 0; i < m.kinds && k % 2 == 1;
+             i++) /* every other one without low-rank queries */
+            m.kind[i].latent.q_rank = 0;
         for (int s = 0; rc_schedule_at(s) != NULL; s++)
             for (int phase = 0; phase < 3; phase++)
                 for (size_t i = 0; i < sizeof layouts / sizeof layouts[0]; i++) {
@@ -224,8 +283,8 @@ static void test_programs(void **state) {
                     laid_out += check(&m, rc_schedule_at(s), (rc_phase)phase, i) > 0;
                 }
     }
-    print_message("%d programs\n", laid_out);
-    assert_true(laid_out > 300);
+    print_message("%d programs, %d templates\n", laid_out, templates);
+    assert_true(laid_out > 1000 && templates > 1000);
 }
 
 int main(void) {
