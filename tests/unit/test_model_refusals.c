@@ -295,95 +295,6 @@ static void test_wrapped_and_known(void **state) {
         }
 }
 
-/* From which number on a key says that there is such a thing: one expert is no mixture, and an interval, a pattern or a share of
- * one is every layer's own; of most there is something as soon as the number is not 0. */
-static void test_numbers_that_speak(void **state) {
-    (void)state;
-    static const char *const from_one[] = {"n_routed_experts",
-                                           "moe_x",
-                                           "enable_moe_block",
-                                           "expert_layer_period",
-                                           "kv_lora_rank",
-                                           "qk_rope_head_dim",
-                                           "state_size",
-                                           "ssm_x",
-                                           "mamba_x",
-                                           "mamba2_x",
-                                           "layers_block_type",
-                                           "hybrid_override_pattern",
-                                           "attn_layer_indices",
-                                           "attn_layer_period",
-                                           "lru_width",
-                                           "rwkv_x",
-                                           "time_mix_x",
-                                           "conv_L_cache",
-                                           "linear_attn_config",
-                                           "linear_num_key_heads",
-                                           "linear_key_head_dim",
-                                           "lightning_x",
-                                           "kda_x",
-                                           "index_topk",
-                                           "index_n_heads",
-                                           "compress_ratios",
-                                           "nsa_x",
-                                           "sparse_x",
-                                           "blocksparse_x",
-                                           "attention_sink_size",
-                                           "dual_chunk_attention_config",
-                                           "attention_chunk_size",
-                                           "sliding_window_size",
-                                           "interleaved_sliding_window",
-                                           "hybrid_layer_pattern",
-                                           "swa_x",
-                                           "attention_types",
-                                           "local_attention_x",
-                                           "block_configs",
-                                           "num_key_value_heads_per_layer",
-                                           "num_query_heads",
-                                           "ffn_multipliers",
-                                           "layer_configs",
-                                           "per_layer_config",
-                                           "pruned_heads",
-                                           "num_kv_shared_layers",
-                                           "use_cla",
-                                           "cross_attention_layers",
-                                           "add_cross_attention",
-                                           "is_encoder_decoder",
-                                           "encoder_layers",
-                                           "type_vocab_size",
-                                           "parallel_attn",
-                                           "use_parallel_residual",
-                                           "n_inner",
-                                           "alibi",
-                                           "use_alibi",
-                                           "attn_output_gate",
-                                           "use_attention_gate",
-                                           "hidden_size_per_layer_input",
-                                           NULL};
-    static const char *const from_two[] = {"num_local_experts",
-                                           "num_experts",
-                                           "full_attention_interval",
-                                           "sliding_window_pattern",
-                                           "global_attn_every_n_layers",
-                                           "cla_share_factor",
-                                           "hc_mult",
-                                           NULL};
-    for (int two = 0; two < 2; two++)
-        for (const char *const *key = two ? from_two : from_one; *key; key++)
-            for (int value = 0; value < 3; value++) {
-                char text[512];
-                rc_model m;
-                rc_error err = {0};
-                const bool speaks = value > two;
-                (void)snprintf(text, sizeof text,
-                               "{architectures: [LlamaForCausalLM], " SHAPE ", %s: %d}", *key,
-                               value);
-                if (model_text(text, &m, &err) != (speaks ? RC_E_UNMODELLED : RC_OK) ||
-                    (speaks && !strstr(err.msg, *key)))
-                    fail_msg("%s: %d: %s", *key, value, err.msg);
-            }
-}
-
 /* Of an architecture that nobody has heard of a window is a reason, unless the file says that it is not used. */
 static void test_windows_of_unknown_ones(void **state) {
     (void)state;
@@ -485,7 +396,6 @@ int main(void) {
         cmocka_unit_test(test_wrapped),
         cmocka_unit_test(test_windows),
         cmocka_unit_test(test_wrapped_and_known),
-        cmocka_unit_test(test_numbers_that_speak),
         cmocka_unit_test(test_windows_of_unknown_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
