@@ -14,7 +14,7 @@
     "num_hidden_layers: 2, vocab_size: 1000"
 #define NEMOTRON "{architectures: [NemotronHForCausalLM], hybrid_override_pattern: 'M*', " NUMBERS
 #define DELTA                                                                                      \
-    "{architectures: [Qwen3_5ForCausalLM], layer_types: [linear_attention, "          \
+    "{architectures: [Qwen3_5ForCausalLM], layer_types: [linear_attention, "                       \
     "full_attention], " NUMBERS
 #define KIMI                                                                                       \
     "{architectures: [KimiLinearForCausalLM], num_experts: 4, num_experts_per_token: 2, "          \
@@ -93,6 +93,41 @@ static void test_states_without_numbers(void **state) {
         if (model_text(t[i], &m, &err) != RC_E_INPUT ||
             !strstr(err.msg, "a layer with a state without the numbers of its heads"))
             fail_msg("%s: %s", t[i], err.msg);
+    }
+}
+
+/* Latents are of keys with a part that has no position, and of values; one element each is enough. */
+static void test_latents(void **state) {
+    (void)state;
+    static const struct {
+        const char *numbers;
+        bool read;
+    } t[] = {{"qk_nope_head_dim: 1, v_head_dim: 1", true},
+             {"qk_nope_head_dim: 7", true}, /* values as large */
+             {"qk_nope_head_dim: 0, v_head_dim: 8", false},
+             {"qk_nope_head_dim: 8, v_head_dim: 0", false},
+             {"v_head_dim: 8", false}};
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        char text[512];
+        rc_model m;
+        rc_error err = {0};
+        (void)snprintf(text, sizeof text,
+                       "{architectures: [DeepseekV3ForCausalLM], n_routed_experts: 8, "
+                       "num_experts_per_tok: 2, kv_lora_rank: 64, q_lora_rank: 5, "
+                       "qk_rope_head_dim: 3, %s, " NUMBERS "}",
+                       t[i].numbers);
+        if (model_text(text, &m, &err) != (t[i].read ? RC_OK : RC_E_INPUT) ||
+            (!t[i].read && !strstr(err.msg, "latent attention ('kv_lora_rank') without "
+                                            "'qk_nope_head_dim' and 'v_head_dim'")))
+            fail_msg("%s: %s", t[i].numbers, err.msg);
+        if (!t[i].read)
+            continue;
+        const rc_layer_kind *l = &m.kind[0];
+        assert_int_equal(l->mixer, RC_MIX_LATENT);
+        assert_int_equal(l->head_dim, i == 0 ? 4 : 10);
+        assert_int_equal(l->value_dim, i == 0 ? 1 : 7);
+        assert_true(l->kv_heads == 8 && l->latent.kv_rank == 64 && l->latent.q_rank == 5 &&
+                    l->latent.rope == 3);
     }
 }
 
@@ -183,6 +218,7 @@ static void test_kinds(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers_of_states),
                                        cmocka_unit_test(test_states_without_numbers),
+                                       cmocka_unit_test(test_latents),
                                        cmocka_unit_test(test_chunks), cmocka_unit_test(test_kinds)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
