@@ -348,6 +348,30 @@ static void test_undisturbed_over_two_links(void **state) {
     assert_int_equal(rc_sim_critical(s, 2), 200);
 }
 
+/* Slowed is what takes over a picosecond longer: of 10.6 bytes beside 1.4 others that come to 12 ps, beside 0.4 to 11, within rounding. */
+static void test_a_picosecond_longer(void **state) {
+    (void)state;
+    static const double others[] = {1.4, 0.4};
+    for (int i = 0; i < 2; i++) {
+        rc_sim_destroy(s);
+        s = rc_sim_create();
+        assert_non_null(s);
+        const rc_id link = rc_sim_link(s, RC_PS_PER_S);
+        rc_op_desc d = {.kind = RC_OP_FLOW,
+                        .stream = rc_sim_stream(s, RC_NONE),
+                        .bytes = 10.6,
+                        .path = &link,
+                        .path_len = 1,
+                        .account = 1,
+                        .account_slowed = 2};
+        (void)rc_sim_op(s, &d);
+        (void)flow(rc_sim_stream(s, RC_NONE), link, 0, others[i]);
+        run();
+        assert_int_equal(rc_sim_critical(s, 1), i == 0 ? 0 : 11);
+        assert_int_equal(rc_sim_critical(s, 2), i == 0 ? 12 : 0);
+    }
+}
+
 /* An op on no stream whose last wait was over before its own repetition before had ended could have run twice at once: that program
  * is refused, though what it waits for ran something else to the same moment. */
 static void test_an_op_that_overtakes_itself(void **state) {
@@ -401,6 +425,7 @@ int main(void) {
         T(test_end_of_time),
         T(test_runs_once),
         T(test_undisturbed_over_two_links),
+        T(test_a_picosecond_longer),
         T(test_an_op_that_overtakes_itself),
         T(test_an_op_that_waits_for_its_turn),
     };
