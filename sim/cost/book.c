@@ -22,7 +22,7 @@ const rc_product_rates *rc_book_products(const rc_book *b, rc_dtype d) {
 static int order(const rc_grid *g, const rc_op_info *info, rc_dtype d, const rc_axes *at) {
     if (d != g->dtype)
         return d < g->dtype ? -1 : 1;
-    for (int i = 0; i < RC_FIXED_MAX && info->fixed[i] != RC_AXIS_NONE; i++) {
+    for (int i = 0; info->fixed[i] != RC_AXIS_NONE; i++) {
         rc_axis axis = info->fixed[i];
         if (axis != info->across && at->at[axis] != g->fixed.at[axis])
             return at->at[axis] < g->fixed.at[axis] ? -1 : 1;

@@ -167,7 +167,7 @@ static rc_status custom_all_reduce(const table *t) {
     x.dtype = half ? "fp16" : "bf16";
     x.a = 2 * elements;
     x.c = 1;
-    if ((!half && strcmp(type, "bfloat16") != 0) || x.a < 1 || x.b < 2) {
+    if ((!half && strcmp(type, "bfloat16") != 0) || elements < 1 || x.b < 2) {
         rc_import_skip(t->m, "an all-reduce in another number format than 16 bits, or of one GPU");
         return RC_OK;
     }

@@ -83,7 +83,7 @@ static bool same_type(const point *x, const point *y) {
 /* Whether all fixed sizes are the same; `across`: that one, too. */
 static bool same_sizes(const point *x, const point *y, bool across) {
     const rc_op_info *info = rc_op_info_of(x->op);
-    for (int i = 0; i < RC_FIXED_MAX && info->fixed[i] != RC_AXIS_NONE; i++)
+    for (int i = 0; info->fixed[i] != RC_AXIS_NONE; i++)
         if ((across || info->fixed[i] != info->across) &&
             x->at.at[info->fixed[i]] != y->at.at[info->fixed[i]])
             return false;

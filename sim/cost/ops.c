@@ -595,7 +595,7 @@ bool rc_op_has_axis(const rc_op_info *op, rc_axis axis) {
     for (int i = 0; i < RC_COLUMNS; i++)
         if (op->column[i] == axis)
             return true;
-    for (int i = 0; i < RC_FIXED_MAX && op->fixed[i] != RC_AXIS_NONE; i++)
+    for (int i = 0; op->fixed[i] != RC_AXIS_NONE; i++)
         if (op->fixed[i] == axis)
             return true;
     return false;

@@ -118,7 +118,7 @@ struct rc_op_info {
     rc_axis column[RC_COLUMNS];  /* what the columns a, b, c and d hold; NONE: 0                 */
     rc_axis along;               /* a curve runs along this axis; NONE: the rows make no curves  */
     rc_axis per;                 /* ... divided by this one; NONE: by nothing                    */
-    rc_axis fixed[RC_FIXED_MAX]; /* the other axes, the same on a whole curve; ended by NONE     */
+    rc_axis fixed[RC_FIXED_MAX]; /* the other axes, the same on a whole curve; NONE ends them    */
     rc_axis
         across; /* the last of them where curves that differ in it alone make a grid, else NONE */
     bool (*takes)(const rc_axes *at); /* whether a row of these sizes is of this op; NULL: it is  */

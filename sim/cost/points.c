@@ -56,7 +56,7 @@ rc_op rc_row_op(const rc_row *r, rc_axes *at) {
 }
 
 static bool sound(const rc_op_info *info, const rc_axes *at) {
-    for (int i = 0; i < RC_FIXED_MAX && info->fixed[i] != RC_AXIS_NONE; i++)
+    for (int i = 0; info->fixed[i] != RC_AXIS_NONE; i++)
         if (at->at[info->fixed[i]] <= 0 && !rc_axis_may_be_zero(info->fixed[i]))
             return false;
     int64_t hq = at->at[RC_AXIS_QUERY_HEADS], hkv = at->at[RC_AXIS_KV_HEADS];
@@ -75,7 +75,7 @@ static bool place(const rc_row *r, rc_cost_point *p) {
         along = at.at[info->per] > 0 ? along / (double)at.at[info->per] : 0.0;
     if (!(along > 0.0) || !sound(info, &at))
         return false;
-    for (int i = 0; i < RC_FIXED_MAX && info->fixed[i] != RC_AXIS_NONE; i++)
+    for (int i = 0; info->fixed[i] != RC_AXIS_NONE; i++)
         p->fixed.at[info->fixed[i]] = at.at[info->fixed[i]];
     p->x = log(along);
     return true;
@@ -167,7 +167,7 @@ int rc_point_curve_order(const rc_cost_point *x, const rc_cost_point *y) {
     if (o == 0 && x->dtype != y->dtype)
         o = x->dtype < y->dtype ? -1 : 1;
     const rc_axis *fixed = rc_op_info_of(x->op)->fixed;
-    for (int i = 0; o == 0 && i < RC_FIXED_MAX && fixed[i] != RC_AXIS_NONE; i++)
+    for (int i = 0; o == 0 && fixed[i] != RC_AXIS_NONE; i++)
         o = (x->fixed.at[fixed[i]] > y->fixed.at[fixed[i]]) -
             (x->fixed.at[fixed[i]] < y->fixed.at[fixed[i]]);
     return o;

@@ -61,7 +61,7 @@ static rc_status check_all(const rc_op_info *info, const rc_axes *at, bool *noth
             RC_TRY(check(info, info->column[i], at, nothing, err));
     }
     RC_TRY(check_heads(info, at, err));
-    for (int i = 0; i < RC_FIXED_MAX && info->fixed[i] != RC_AXIS_NONE; i++)
+    for (int i = 0; info->fixed[i] != RC_AXIS_NONE; i++)
         RC_TRY(check(info, info->fixed[i], at, nothing, err));
     return RC_OK;
 }

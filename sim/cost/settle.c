@@ -73,7 +73,7 @@ static void measure(const rc_cost_point *p, pair *pairs, size_t n) {
             memcpy(pairs[i].apart, pairs[i - 1].apart, sizeof pairs[i].apart);
             continue;
         }
-        for (int k = 0; k < RC_FIXED_MAX && fixed[k] != RC_AXIS_NONE; k++) {
+        for (int k = 0; fixed[k] != RC_AXIS_NONE; k++) {
             double d = log((1.0 + (double)p->fixed.at[fixed[k]]) /
                            (1.0 + (double)pairs[i].at->fixed.at[fixed[k]]));
             pairs[i].apart[k] = d * d;
@@ -89,7 +89,7 @@ static double ratio_at(rc_cost_point *p, const pair *pairs, size_t n) {
         if (pairs[i].at->dtype != p->dtype)
             continue;
         double d = p->x - pairs[i].at->x, w = d * d;
-        for (int k = 0; k < RC_FIXED_MAX && fixed[k] != RC_AXIS_NONE; k++)
+        for (int k = 0; fixed[k] != RC_AXIS_NONE; k++)
             w += pairs[i].apart[k];
         w += 0.01;
         w = 1.0 / (w * w);

@@ -183,7 +183,6 @@ static void decode(const rc_plan_kind *kind, const rc_plan_call *c, rc_tile_plan
     double key = kind->element * (double)(kind->head_k + kind->head_v);
     double waves = (double)(units * s) / (RC_DECODE_CTAS * SMS);
     waves = kind->smooth ? fmax(waves, 1.0) : ceil(waves);
-    p->decode = true;
     p->split = s > 1;
     p->splits = s;
     p->pieces = (double)units * s;
@@ -196,7 +195,7 @@ static void decode(const rc_plan_kind *kind, const rc_plan_call *c, rc_tile_plan
 void rc_plan_of(const rc_plan_kind *kind, const rc_plan_call *call, rc_tile_plan *out) {
     assert(kind != NULL && call != NULL && out != NULL);
     assert(call->tk >= 1 && call->sequences >= 1 && call->hkv >= 1 && call->hq >= call->hkv);
-    *out = (rc_tile_plan){.splits = 1.0};
+    *out = (rc_tile_plan){.decode = kind->decode};
     if (kind->decode)
         decode(kind, call, out);
     else

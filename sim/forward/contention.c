@@ -157,7 +157,7 @@ static void behind_message(const rc_spec *spec, const rc_costs *costs, const rc_
 
 static double message_takes(const rc_shape *s, const rc_shape_cost *c) {
     double rate = c->peer_rate > 0.0 ? fmin(c->peer_rate, c->link_rate) : c->link_rate;
-    return (double)c->alone + (s->bytes > 0.0 ? rc_flow_ps(s->bytes, rate) : 0.0);
+    return (double)c->alone + rc_flow_ps(s->bytes, rate);
 }
 
 /* A message takes `factor` of its time while attention runs, for `attention` ps; the price holds

@@ -71,16 +71,12 @@ double rc_machine_own_limit(const rc_machine *m, int gpus) {
 
 /* ---- when the file has been read ------------------------------------------------------------- */
 
-static double over(double here, double there) {
-    return there > 0.0 ? here / there : 1.0;
-}
-
 static void derive_matrix(rc_machine *m, const char *key, double *ratio, double *fp8) {
     *fp8 = 1.0;
     if (!(m->derived & rc_machine_bit(key)))
         return;
-    *ratio = over(m->bf16_rate, m->base_bf16_rate);
-    *fp8 = over(m->fp8_rate, m->base_fp8_rate) / *ratio;
+    *ratio = m->bf16_rate / m->base_bf16_rate;
+    *fp8 = m->fp8_rate / m->base_fp8_rate / *ratio;
 }
 
 static bool carried_by_peaks(const rc_machine *m) {
@@ -108,9 +104,9 @@ void rc_machine_derive(rc_machine *m) {
     derive_matrix(m, "gemm_ratio", &m->gemm_ratio, &m->gemm_fp8);
     derive_matrix(m, "attention_ratio", &m->attention_ratio, &m->attention_fp8);
     if (m->derived & rc_machine_bit("hbm_ratio"))
-        m->hbm_ratio = over(m->hbm_rate, m->base_hbm_rate);
+        m->hbm_ratio = m->hbm_rate / m->base_hbm_rate;
     if (m->derived & rc_machine_bit("nvlink_ratio"))
-        m->nvlink_ratio = over(m->nvlink_rate, m->base_nvlink_rate);
+        m->nvlink_ratio = m->nvlink_rate / m->base_nvlink_rate;
     if (m->derived & rc_machine_bit("ratio_spread"))
         m->ratio_spread = carried_by_peaks(m) ? DERIVED_SPREAD : 0.0;
     m->file = (rc_machine_links){m->nvlink_rate, m->nic_line_rate, m->peer_rate, m->hop_latency};

@@ -21,7 +21,7 @@
 #include "sim/model/reading.h"
 
 /* A real list has a few names for every layer. Names to compare grow with items times layers. */
-enum { ITEMS_MAX = 20000, REGEXES_MAX = 512, PATTERN_MAX = 256, NAME_MAX_LEN = 128, PATHS = 4 };
+enum { ITEMS_MAX = 20000, REGEXES_MAX = 512, PATTERN_MAX = 256, NAME_MAX_LEN = 128 };
 
 typedef enum item_kind { ITEM_PARTS, ITEM_GLOB, ITEM_REGEX, ITEM_LINEAR } item_kind;
 
@@ -219,15 +219,15 @@ static const char *const parts[RC_PROJS][NAMES] = {
 };
 
 bool rc_modules_name(const rc_modules *m, int layer, int p) {
-    static const char *const paths[PATHS] = {"model.layers", "model.language_model.layers",
-                                             "language_model.model.layers", "layers"};
+    static const char *const paths[] = {"model.layers", "model.language_model.layers",
+                                        "language_model.model.layers", "layers", NULL};
     char name[NAME_MAX_LEN];
     assert(layer >= 0 && p >= 0 && p <= RC_PROJS);
     if (m->count == 0)
         return false;
     if (p == RC_PROJS)
         return any_names(m, "lm_head") || any_names(m, "language_model.lm_head");
-    for (int i = 0; i < PATHS; i++) {
+    for (int i = 0; paths[i] != NULL; i++) {
         for (int n = 0; n < NAMES && parts[p][n] != NULL; n++) {
             (void)snprintf(name, sizeof name, "%s.%d.%s", paths[i], layer, parts[p][n]);
             if (any_names(m, name))

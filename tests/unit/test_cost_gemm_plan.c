@@ -102,6 +102,30 @@ static void test_a_shape_without_rows(void **state) {
     rc_costs_close(c);
 }
 
+/* What the plan leaves of every measured product stands in the books that are compiled in, where their own build computed it: to
+ * the bit what it leaves here. */
+static void test_books_hold_what_is_left(void **state) {
+    (void)state;
+    static const char *const bases[] = {"h100-sxm", "h200-sxm"};
+    size_t points = 0;
+    for (int i = 0; i < 2; i++) {
+        const rc_book *b = rc_builtin_book(bases[i], "power_limited");
+        size_t n = 0;
+        assert_non_null(b);
+        const rc_grid *g = rc_book_grids(b, RC_COST_GEMM, &n);
+        for (const rc_grid *end = g + n; g < end; g++)
+            for (size_t k = 0; k < g->curves.series->n; k++) {
+                const rc_knot *at = &g->curves.series->knot[k];
+                const double plan = rc_gemm_plan(
+                    rc_book_products(b, g->dtype), g->dtype, round(exp(at->x)),
+                    (double)g->fixed.at[RC_AXIS_OUTPUTS], (double)g->fixed.at[RC_AXIS_INPUTS]);
+                assert_true(at->rest == at->y - plan);
+                points++;
+            }
+    }
+    assert_true(points > 2000);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_tile_more_than_sms_is_another_wave),
@@ -110,6 +134,7 @@ int main(void) {
         cmocka_unit_test(test_more_work_takes_no_less),
         cmocka_unit_test(test_other_parts),
         cmocka_unit_test(test_a_shape_without_rows),
+        cmocka_unit_test(test_books_hold_what_is_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

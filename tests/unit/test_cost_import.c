@@ -311,6 +311,30 @@ static void other_layouts(void **state) {
     rc_rows_free(rows);
 }
 
+/* Hosts are told apart by their whole names: one that begins like another is another. */
+static void names_of_hosts(void **state) {
+    static const char *const second[] = {"gpu1", "gpu10", "gpu", "gpu2", "gpu0"};
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        char text[1024];
+        rc_import_count count = {0};
+        rc_rows *rows = NULL;
+        rc_error e = {0};
+        (void)snprintf(text, sizeof text,
+                       "{\"args\":[\"./all_reduce_perf\"],\"config\":{\"devices\":[{\"rank\":0,"
+                       "\"hostname\":\"gpu1\"},{\"rank\":1,\"hostname\":\"%s\"}]},\"results\":[{"
+                       "\"size\":1024,\"type\":\"half\",\"out_of_place\":{\"time\":30.0,"
+                       "\"nwrong\":0}}]}",
+                       second[i]);
+        if (log_import(text, strlen(text), NULL, &rows, &count, &e) != RC_OK)
+            fail_msg("%s", e.msg);
+        assert_int_equal(rc_rows_count(rows), 1);
+        assert_int_equal(rc_rows_at(rows, 0)->b, 2);
+        assert_int_equal(rc_rows_at(rows, 0)->c, i == 0 ? 1 : 2);
+        rc_rows_free(rows);
+    }
+}
+
 static void json(void **state) {
     static const char text[] =
         "{\"version\":2,\"start_time\":\"2026-05-22 07:36:17\",\"args\":[\"./reduce_scatter_perf\","
@@ -367,10 +391,10 @@ static void tables(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(several_runs),  cmocka_unit_test(unnamed_runs),
-        cmocka_unit_test(labels),        cmocka_unit_test(started_separately),
-        cmocka_unit_test(excerpts),      cmocka_unit_test(noise),
-        cmocka_unit_test(other_layouts), cmocka_unit_test(json),
-        cmocka_unit_test(tables)};
+        cmocka_unit_test(several_runs),   cmocka_unit_test(unnamed_runs),
+        cmocka_unit_test(labels),         cmocka_unit_test(started_separately),
+        cmocka_unit_test(excerpts),       cmocka_unit_test(noise),
+        cmocka_unit_test(other_layouts),  cmocka_unit_test(json),
+        cmocka_unit_test(names_of_hosts), cmocka_unit_test(tables)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -526,6 +527,37 @@ static void test_said(void **state) {
     rc_rows_free(rows);
 }
 
+/* Every table of AIConfigurator says on which GPU and by which kernel, in the same columns. */
+static void test_provenance(void **state) {
+    (void)state;
+    static const char *const tables[][2] = {
+        {"gemm_dtype,m,n,k,latency", "bf16,1,2,3,1"},
+        {CONTEXT, "context_attention,1,4096,32,8,128,0,0,bf16,bf16,2"},
+        {CONTEXT, "generation_attention,8,1,32,8,128,8191,0,bf16,bf16,2"},
+        {"op_name,nccl_dtype,num_gpus,message_size,latency", "all_reduce,half,8,1024,0.012"},
+        {"allreduce_dtype,num_gpus,message_size,latency", "half,8,1024,0.012"}};
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        char header[256], row[256];
+        rc_rows *rows = NULL;
+        rc_import_count n = {0};
+        (void)snprintf(header, sizeof header, "%s,device,kernel_source", tables[i][0]);
+        (void)snprintf(row, sizeof row, "%s,NVIDIA X,theirs", tables[i][1]);
+        assert_int_equal(read_with(&lab, RC_IMPORT_AICONFIGURATOR, header, row, &rows, &n, NULL),
+                         RC_OK);
+        assert_string_equal(rc_rows_at(rows, 0)->gpu, "NVIDIA X");
+        assert_string_equal(rc_rows_at(rows, 0)->kernel, "theirs");
+        assert_string_equal(rc_rows_at(rows, 0)->state, "burst");
+        assert_true(isnan(rc_rows_at(rows, 0)->power_w) && isnan(rc_rows_at(rows, 0)->sm_mhz));
+        rc_rows_free(rows);
+        (void)snprintf(row, sizeof row, "%s,,", tables[i][1]);
+        assert_int_equal(read_with(&lab, RC_IMPORT_AICONFIGURATOR, header, row, &rows, &n, NULL),
+                         RC_OK);
+        assert_string_equal(rc_rows_at(rows, 0)->gpu, "unknown");
+        assert_string_equal(rc_rows_at(rows, 0)->kernel, "aiconfigurator");
+        rc_rows_free(rows);
+    }
+}
+
 /* NCCL says its version in one number: 22803 is 2.28.3. Numbers that say none are not told. */
 static void test_version(void **state) {
     (void)state;
@@ -565,6 +597,7 @@ int main(void) {
         cmocka_unit_test(test_latents),     cmocka_unit_test(test_experts),
         cmocka_unit_test(test_selections),  cmocka_unit_test(test_disturbed),
         cmocka_unit_test(test_said),        cmocka_unit_test(test_version),
+        cmocka_unit_test(test_provenance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

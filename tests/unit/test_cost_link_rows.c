@@ -56,6 +56,16 @@ static int setup(void **state) {
     transfer(&s, "all_reduce", "nvlink", 4 * MIB, 2, 32);
     transfer(&s, "all_reduce", "nvlink@apart", MIB, 2, 16);
     transfer(&s, "all_reduce", "nvlink@apart", 4 * MIB, 2, 35);
+    /* whose rows: over 8 ranks of all, over 16 of two that nobody names, over 32 of the base alone */
+    static const struct {
+        const char *machine;
+        int64_t ranks;
+        double us;
+    } of[] = {{"own", 8, 10},  {"named", 8, 20},    {"here", 8, 30},  {"another", 8, 40},
+              {"own", 16, 50}, {"another", 16, 60}, {"here", 32, 70}, {"another", 64, 80}};
+    for (size_t i = 0; i < sizeof of / sizeof of[0]; i++)
+        syn_add(&s, of[i].machine, "burst", "all_gather", "nvlink", "bytes", MIB, of[i].ranks, 1, 0,
+                1e-6 * of[i].us, "measured");
     (void)unlink(syn_path(store, sizeof store, "test_cost_link_rows"));
     rc_rows *sets[] = {s.rows};
     bool ok = !s.failed && rc_store_write(store, sets, 1, NULL) == RC_OK;
@@ -252,6 +262,43 @@ static void test_clock(void **state) {
     rc_costs_close(c);
 }
 
+/* A machine's own rows come before those of the machine that it names, these before its base's, and these before any: of the same
+ * GPU they are carried over, of another they are a model. What is stated of the machine's link since then carries its own over. */
+static void test_whose_rows(void **state) {
+    (void)state;
+    static const struct {
+        const char *name, *named, *gpu;
+        int ranks;
+        double us;
+        rc_basis basis;
+        double rate; /* of the link now; the file has 450 GB/s */
+    } t[] = {{"own", "named", "", 8, 10, RC_MEASURED, 450e9},
+             {"new", "named", "", 8, 20, RC_TRANSFERRED, 450e9},
+             {"new", "none", "", 8, 30, RC_MEASURED, 450e9},
+             {"new", "none", "", 32, 70, RC_MEASURED, 450e9},
+             {"own", "named", "", 16, 50, RC_MEASURED, 450e9},
+             {"new", "another", "", 16, 60, RC_TRANSFERRED, 450e9},
+             {"new", "none", "H200 SXM5 141GB", 64, 80, RC_TRANSFERRED, 450e9},
+             {"new", "none", "H900", 64, 80, RC_MODELLED, 450e9},
+             /* beyond the shortest message, which is all of it here, a link decides */
+             {"own", "named", "", 8, 10, RC_TRANSFERRED, 900e9}};
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        rc_machine m = {.gpus_per_node = 64, .nvlink_rate = t[i].rate};
+        rc_costs *c = NULL;
+        const rc_transfer x = {.bytes = MIB, .ranks = t[i].ranks, .nodes = 1};
+        (void)snprintf(m.name, sizeof m.name, "%s", t[i].name);
+        (void)snprintf(m.collectives, sizeof m.collectives, "%s", t[i].named);
+        (void)snprintf(m.gpu, sizeof m.gpu, "%s", t[i].gpu);
+        strcpy(m.base, "here");
+        strcpy(m.state, "burst");
+        strcpy(m.intra_transport, "nvlink");
+        m.file.nvlink_rate = 450e9;
+        assert_int_equal(rc_costs_open(store, &m, &c, NULL), RC_OK);
+        near(collective(c, "all_gather", &x, t[i].basis), t[i].us, 1e-6);
+        rc_costs_close(c);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_own_number_of_ranks),
                                        cmocka_unit_test(test_channels),
@@ -262,6 +309,7 @@ int main(void) {
                                        cmocka_unit_test(test_hosts),
                                        cmocka_unit_test(test_in_a_pass),
                                        cmocka_unit_test(test_two_messages),
-                                       cmocka_unit_test(test_clock)};
+                                       cmocka_unit_test(test_clock),
+                                       cmocka_unit_test(test_whose_rows)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

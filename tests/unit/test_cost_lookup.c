@@ -444,16 +444,28 @@ static void test_other_head_sizes(void **state) {
     assert_int_equal(rc_cost_attention(costs, RC_BF16, 0, 800, 1000, small, &c, &err), RC_OK);
     near(c.p50, 4e-6 + (usual.p50 - 4e-6) * 0.5, 1e-9);
     assert_int_equal(c.basis, RC_MODELLED);
+    assert_true(c.spread >= 0.2 &&
+                usual.spread < 0.2); /* stated, of sizes that were not measured */
     for (int tk = 400; tk <= 1600; tk *= 2) {
         assert_int_equal(
             rc_cost_attention(costs, RC_BF16, 1, 800, tk, SYN_HEADS(16, 1), &usual, &err), RC_OK);
         assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 800, tk, latent, &c, &err), RC_OK);
         near(c.p50, 4e-6 + (usual.p50 - 4e-6) * 1.25, 1e-9);
+        assert_true(c.spread >= 0.2 && usual.spread < 0.2);
     }
     assert_int_equal(rc_cost_decode(costs, RC_BF16, 4, 1000, SYN_HEADS(16, 1), &usual, &err),
                      RC_OK);
     assert_int_equal(rc_cost_decode(costs, RC_BF16, 4, 1000, small, &c, &err), RC_OK);
     near(c.p50, 4e-6 + (usual.p50 - 4e-6) * 0.5, 1e-9);
+    assert_true(c.spread >= 0.2 && usual.spread < 0.2);
+    const rc_heads large = {16, 1, 192, 192}; /* half as many elements more */
+    for (int causal = 0; causal < 2; causal++) {
+        assert_int_equal(rc_cost_attention(costs, RC_BF16, causal, 800, 1000, large, &c, &err),
+                         RC_OK);
+        assert_true(c.spread >= 0.2);
+    }
+    assert_int_equal(rc_cost_decode(costs, RC_BF16, 4, 1000, large, &c, &err), RC_OK);
+    assert_true(c.spread >= 0.2);
     fails(
         rc_cost_op(costs, RC_COST_DECODE, RC_BF16, &windowed, &c, &err), RC_E_UNMODELLED, &err,
         "decode in bf16 with head dimension 128, window 512 has not been measured: there are rows "

@@ -103,8 +103,77 @@ static void test_spread(void **state) {
     near(rc_class_spread(&e, 5, RC_FP8, &n), 0.3 * sqrt(sum));
 }
 
+/* Of a book by hand: products of 512 x 64 in bf16 of 1 and 4 tokens; causal attention of 16 queries behind keys, of 2 and 8 times
+ * as many; full attention of 4 and of 16 queries over 64 keys. */
+static void test_places(void **state) {
+    (void)state;
+    static rc_knot knots[8];
+    static rc_series series[5];
+    static rc_grid grids[3];
+    static rc_book b;
+    const double at[] = {1.0, 4.0, 2.0, 8.0, 64.0, 64.0};
+    const int of_series[] = {0, 0, 1, 1, 2, 3};
+    for (int i = 0; i < 6; i++)
+        knots[i].x = log(at[i]);
+    for (int i = 5; i >= 0; i--)
+        series[of_series[i]].knot = &knots[i], series[of_series[i]].n++;
+    series[1].across = log(16.0);
+    series[2].across = log(4.0);
+    series[3].across = log(16.0);
+    const rc_axes heads = {{[RC_AXIS_QUERY_HEADS] = 8,
+                            [RC_AXIS_KV_HEADS] = 1,
+                            [RC_AXIS_HEAD_K] = 128,
+                            [RC_AXIS_HEAD_V] = 128}};
+    grids[0] = (rc_grid){.op = RC_COST_GEMM,
+                         .fixed = {{[RC_AXIS_OUTPUTS] = 512, [RC_AXIS_INPUTS] = 64}},
+                         .curves = {.series = &series[0], .n = 1}};
+    grids[1] =
+        (rc_grid){.op = RC_COST_FULL, .fixed = heads, .curves = {.series = &series[2], .n = 2}};
+    grids[2] =
+        (rc_grid){.op = RC_COST_PREFIX, .fixed = heads, .curves = {.series = &series[1], .n = 1}};
+    b = (rc_book){.grids = grids, .count = 3};
+    for (rc_op op = 0; op <= RC_OPS_MAX; op++)
+        b.first[op] = op <= RC_COST_GEMM     ? 0
+                      : op <= RC_COST_FULL   ? 1
+                      : op <= RC_COST_PREFIX ? 2
+                                             : 3;
+    rc_axes x = {{[RC_AXIS_TOKENS] = 2, [RC_AXIS_OUTPUTS] = 512, [RC_AXIS_INPUTS] = 64}};
+    rc_nearness n;
+    rc_nearness_of(&b, RC_COST_GEMM, RC_BF16, &x, RC_MEASURED, &n);
+    near(n.reach[RC_HOW_BETWEEN], 2.0);
+    assert_true(n.reach[RC_HOW_OTHER] == 0.0 && n.reach[RC_HOW_STATE] == 0.0 && !n.other_heads);
+    rc_nearness_of(&b, RC_COST_GEMM, RC_BF16, &x, RC_TRANSFERRED, &n);
+    assert_true(n.reach[RC_HOW_STATE] == 1.0);
+    rc_nearness_of(&b, RC_COST_GEMM, RC_BF16, &x, RC_PUBLISHED, &n);
+    assert_true(n.reach[RC_HOW_STATE] == 0.0);
+    x.at[RC_AXIS_INPUTS] = 65; /* of another shape, wherever it lies */
+    rc_nearness_of(&b, RC_COST_GEMM, RC_BF16, &x, RC_MEASURED, &n);
+    assert_true(n.reach[RC_HOW_OTHER] == 1.0 && n.reach[RC_HOW_BETWEEN] == 0.0);
+    /* 4 keys a query, half way between 2 and 8 */
+    x = heads;
+    x.at[RC_AXIS_QUERIES] = 16;
+    x.at[RC_AXIS_KEYS] = 64;
+    rc_nearness_of(&b, RC_COST_PREFIX, RC_BF16, &x, RC_MEASURED, &n);
+    near(n.reach[RC_HOW_BETWEEN], 2.0);
+    assert_true(n.reach[RC_HOW_ACROSS] == 0.0 && !n.other_heads);
+    /* 8 queries over 128 keys: between two curves, a doubling beyond the nearer one's only row */
+    x.at[RC_AXIS_QUERIES] = 8;
+    x.at[RC_AXIS_KEYS] = 128;
+    rc_nearness_of(&b, RC_COST_FULL, RC_BF16, &x, RC_MEASURED, &n);
+    near(n.reach[RC_HOW_ACROSS], 2.0);
+    near(n.reach[RC_HOW_BEYOND], 1.0);
+    x.at[RC_AXIS_HEAD_K] = 64;
+    rc_nearness_of(&b, RC_COST_FULL, RC_BF16, &x, RC_MEASURED, &n);
+    assert_true(n.other_heads && n.reach[RC_HOW_OTHER] == 1.0);
+    assert_int_equal(rc_error_class_of(RC_FP8_BLOCK, false), RC_ERRORS_BLOCKS);
+    assert_int_equal(rc_error_class_of(RC_FP8, false), RC_ERRORS_FP8);
+    assert_int_equal(rc_error_class_of(RC_FP8_BLOCK, true), RC_ERRORS_HEADS);
+    assert_int_equal(rc_error_class_of(RC_BF16, false), RC_ERRORS_BF16);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_along), cmocka_unit_test(test_across),
-                                       cmocka_unit_test(test_spread)};
+                                       cmocka_unit_test(test_spread),
+                                       cmocka_unit_test(test_places)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

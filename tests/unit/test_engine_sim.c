@@ -323,6 +323,84 @@ static void test_runs_once(void **state) {
     assert_non_null(strstr(err.msg, "it runs once"));
 }
 
+/* A flow over two links takes what the slower one allows, which is what it takes alone: its time is booked as undisturbed. Beside
+ * another flow it takes longer, and is booked as slowed. */
+static void test_undisturbed_over_two_links(void **state) {
+    (void)state;
+    const rc_id fast = rc_sim_link(s, 4 * RC_PS_PER_S), slow = rc_sim_link(s, RC_PS_PER_S);
+    const rc_id paths[2][2] = {{fast, slow}, {slow, fast}};
+    rc_op_desc d = {.kind = RC_OP_FLOW,
+                    .stream = rc_sim_stream(s, RC_NONE),
+                    .duration = 10,
+                    .bytes = 100,
+                    .path_len = 2,
+                    .account = 1,
+                    .account_slowed = 2};
+    for (int i = 0; i < 2; i++) {
+        d.path = paths[i];
+        (void)rc_sim_op(s, &d);
+    }
+    rc_id last = rc_sim_op(s, &d), beside = flow(RC_NONE, slow, 0, 100);
+    after(beside, last - 1);
+    run();
+    expect(last, 220, 420); /* 10 alone while 10 bytes of the other go, then half each */
+    assert_int_equal(rc_sim_critical(s, 1), 220);
+    assert_int_equal(rc_sim_critical(s, 2), 200);
+}
+
+/* Slowed is what takes over a picosecond longer: of 10.6 bytes beside 1.4 others that come to 12 ps, beside 0.4 to 11, within rounding. */
+static void test_a_picosecond_longer(void **state) {
+    (void)state;
+    static const double others[] = {1.4, 0.4};
+    for (int i = 0; i < 2; i++) {
+        rc_sim_destroy(s);
+        s = rc_sim_create();
+        assert_non_null(s);
+        const rc_id link = rc_sim_link(s, RC_PS_PER_S);
+        rc_op_desc d = {.kind = RC_OP_FLOW,
+                        .stream = rc_sim_stream(s, RC_NONE),
+                        .bytes = 10.6,
+                        .path = &link,
+                        .path_len = 1,
+                        .account = 1,
+                        .account_slowed = 2};
+        (void)rc_sim_op(s, &d);
+        (void)flow(rc_sim_stream(s, RC_NONE), link, 0, others[i]);
+        run();
+        assert_int_equal(rc_sim_critical(s, 1), i == 0 ? 0 : 11);
+        assert_int_equal(rc_sim_critical(s, 2), i == 0 ? 12 : 0);
+    }
+}
+
+/* An op on no stream whose last wait was over before its own repetition before had ended could have run twice at once: that program
+ * is refused, though what it waits for ran something else to the same moment. */
+static void test_an_op_that_overtakes_itself(void **state) {
+    (void)state;
+    rc_error err;
+    const rc_id a = rc_sim_stream(s, RC_NONE), link = rc_sim_link(s, RC_PS_PER_S);
+    const rc_id x = fixed(a, 10), y = fixed(a, 40);  /* y again from 60 to 100 */
+    const rc_id loose = flow(RC_NONE, link, 80, 10); /* from 10 to 100 */
+    after(loose, x);
+    (void)y;
+    rc_sim_play(s, 0, 2);
+    assert_int_equal(rc_sim_run(s, &err), RC_E_INTERNAL);
+    assert_non_null(strstr(err.msg, "op 5, which is on no stream, could begin before"));
+}
+
+/* The same one that waits for what ended just then began no sooner. */
+static void test_an_op_that_waits_for_its_turn(void **state) {
+    (void)state;
+    const rc_id a = rc_sim_stream(s, RC_NONE), link = rc_sim_link(s, RC_PS_PER_S);
+    const rc_id x = fixed(a, 10), y = fixed(a, 40);
+    const rc_id loose = flow(RC_NONE, link, 40, 10); /* behind both: from 50 to 100, and from 100 */
+    after(loose, x);
+    after(loose, y);
+    rc_sim_play(s, 0, 2);
+    run();
+    expect(rc_sim_number(s, loose, 0), 50, 100);
+    expect(rc_sim_number(s, loose, 1), 100, 150);
+}
+
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -346,6 +424,10 @@ int main(void) {
         T(test_last_op),
         T(test_end_of_time),
         T(test_runs_once),
+        T(test_undisturbed_over_two_links),
+        T(test_a_picosecond_longer),
+        T(test_an_op_that_overtakes_itself),
+        T(test_an_op_that_waits_for_its_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

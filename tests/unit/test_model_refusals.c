@@ -274,6 +274,55 @@ static void test_wrapped(void **state) {
     }
 }
 
+/* The same where the architecture is one that is read. */
+static void test_wrapped_and_known(void **state) {
+    (void)state;
+    static const char *const texts[] = {
+        "{architectures: [Mistral3ForConditionalGeneration], %stext_config: {model_type: mistral, "
+        "sliding_window: null, num_key_value_heads: 4, " SHAPE "}}",
+        "{architectures: [Mistral3ForConditionalGeneration], text_config: {model_type: mistral, "
+        "sliding_window: null, num_key_value_heads: 4, %s" SHAPE "}}",
+    };
+    for (size_t i = 0; i < 2; i++)
+        for (int with = 0; with < 2; with++) {
+            char text[512];
+            rc_model m;
+            rc_error err = {0};
+            (void)snprintf(text, sizeof text, texts[i], with ? "ssm_state: 1, " : "");
+            if (model_text(text, &m, &err) != (with ? RC_E_UNMODELLED : RC_OK) ||
+                (with && !strstr(err.msg, "'ssm_state'")))
+                fail_msg("%s: %s", text, err.msg);
+        }
+}
+
+/* Of an architecture that nobody has heard of a window is a reason, unless the file says that it is not used. */
+static void test_windows_of_unknown_ones(void **state) {
+    (void)state;
+    static const struct {
+        const char *keys;
+        bool told;
+    } t[] = {{"sliding_window: 512", true},
+             {"sliding_window: 1", true},
+             {"sliding_window: 0", false},
+             {"sliding_window: null", false},
+             {"sliding_window: 512, use_sliding_window: true", true},
+             {"sliding_window: 512, use_sliding_window: false", false},
+             {"use_sliding_window: true", false},
+             {"layer_types: [full_attention, sliding_attention]", true},
+             {"layer_types: [chunked_attention, full_attention]", true},
+             {"layer_types: [full_attention, full_attention]", false}};
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        char text[512];
+        rc_model m;
+        rc_error err = {0};
+        (void)snprintf(text, sizeof text, "{architectures: [QuuxForCausalLM], " SHAPE ", %s}",
+                       t[i].keys);
+        assert_int_equal(model_text(text, &m, &err), RC_E_UNMODELLED);
+        if ((strstr(err.msg, "sliding window or chunk") != NULL) != t[i].told)
+            fail_msg("%s: %s", t[i].keys, err.msg);
+    }
+}
+
 static void test_nothing_named(void **state) {
     (void)state;
     rc_model m;
@@ -337,11 +386,17 @@ static void test_windows(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_files),         cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_harmless_keys), cmocka_unit_test(test_names),
-        cmocka_unit_test(test_suggestions),   cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_nothing_named), cmocka_unit_test(test_wrapped),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_harmless_keys),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_suggestions),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_nothing_named),
+        cmocka_unit_test(test_wrapped),
         cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_wrapped_and_known),
+        cmocka_unit_test(test_windows_of_unknown_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

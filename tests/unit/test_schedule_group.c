@@ -179,6 +179,24 @@ static void test_nodes(void **state) {
     sizes_are(4, 4, 4);
 }
 
+/* TP12 over two nodes of six, in groups of four: the second one reaches over both, and one GPU stands for all of them. */
+static void test_the_widest_of_several_groups(void **state) {
+    (void)state;
+    model = programs_model(1, 24, 12, 16, 64, 144);
+    rq.layout = (rc_layout){.tp = 12, .cp = 1};
+    rq.nodes_per_rank = 2;
+    build((rc_group){4, 1});
+    for (uint32_t gpu = 0; gpu < 12; gpu++)
+        assert_int_equal(shape_of(gpu)->nodes, gpu / 4 == 1 ? 2 : 1);
+    rq.unfold_tp = false;
+    build((rc_group){4, 1});
+    sizes_are(4, 1, 2);
+    build((rc_group){2, 1}); /* pairs all lie inside */
+    sizes_are(2, 1, 1);
+    build((rc_group){12, 1});
+    sizes_are(12, 1, 2);
+}
+
 /* 100 tokens over 4 ranks: chunks of 13 and 12, rank 0 has one of each, so do all. */
 static void test_bytes(void **state) {
     (void)state;
@@ -227,6 +245,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_one_gpu_for_a_tp_group, setup, teardown),
         cmocka_unit_test_setup_teardown(test_numbers_go_on, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nodes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_widest_of_several_groups, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_members_meet, setup, teardown),
     };

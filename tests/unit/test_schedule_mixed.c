@@ -312,6 +312,31 @@ static void test_selection(void **state) {
     same(rc_layer_growth(&m.kind[0], 8, RC_BF16), 1152 + 132);
 }
 
+/* What layers apart gather over ranks, to the byte: all latents and index keys where keys are selected; of windows the ends of
+ * chunks, as far as a window reaches, and the tokens that all see; of a decode step its queries. */
+static void test_gathered(void **state) {
+    (void)state;
+    const rc_layout two = {.tp = 1, .cp = 2}, four = {.tp = 1, .cp = 4};
+    const rc_model chosen = model_of("deepseek-v3.2", 1);
+    pass p = pass_of(&chosen, two, "pass-kv", RC_PREFILL, (rc_sequence){1024, 8192});
+    same(p.counts.collective_bytes, (1024 + 8192) * (1152.0 + 132.0));
+    p = pass_of(&chosen, four, "pass-kv", RC_PREFILL, (rc_sequence){1000, 0});
+    same(p.counts.collective_bytes, 1000 * (1152.0 + 132.0));
+    const rc_model windows = model_of("gpt-oss-120b", 0); /* 128 keys of 8 heads of 64 */
+    assert_true(windows.kind[0].window == 128);
+    const double token = 2.0 * 8 * 64 * 2;
+    p = pass_of(&windows, two, "pass-kv", RC_PREFILL, (rc_sequence){4096, 500});
+    same(p.counts.collective_bytes, 4 * 128 * token);
+    p = pass_of(&windows, four, "pass-kv", RC_PREFILL, (rc_sequence){801, 500});
+    same(p.counts.collective_bytes, 8 * 101 * token); /* chunks are shorter than the window */
+    rc_model seen = windows; /* and 300 tokens that all see, of 1,301 and of 200 */
+    seen.kind[0].global = 300;
+    p = pass_of(&seen, four, "pass-kv", RC_PREFILL, (rc_sequence){801, 500});
+    same(p.counts.collective_bytes, (8 * 101 + 300) * token);
+    p = pass_of(&seen, four, "pass-kv", RC_PREFILL, (rc_sequence){200, 0});
+    same(p.counts.collective_bytes, (8 * 25 + 200) * token);
+}
+
 /* States take as much whatever the length, and a cut over TP by heads. */
 static void test_states(void **state) {
     (void)state;
@@ -334,6 +359,7 @@ int main(void) {
         cmocka_unit_test(test_qwen_layer),     cmocka_unit_test(test_window_layer),
         cmocka_unit_test(test_one_expert),     cmocka_unit_test(test_expert_parallel),
         cmocka_unit_test(test_busiest),        cmocka_unit_test(test_latent_messages),
-        cmocka_unit_test(test_selection),      cmocka_unit_test(test_states)};
+        cmocka_unit_test(test_selection),      cmocka_unit_test(test_states),
+        cmocka_unit_test(test_gathered)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
