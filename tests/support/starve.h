@@ -4,6 +4,7 @@
  *     starve_at(n, work, x)   work(x) with its n-th allocation failing, 0 the first; negative: none.
  *                             Afterwards starve.calls says how many there were, starve.live how many blocks are
  *                             held more than before.
+ *     starve_from(n, work, x) the same with all allocations failing from the n-th on: who tries again must end.
  *
  * Under AddressSanitizer, whose allocator is not to be replaced, STARVE_OFF is defined and nothing else.
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -32,7 +33,7 @@ extern void *__libc_memalign(size_t align, size_t size); /* NOLINT(bugprone-rese
 extern void __libc_free(void *p);                        /* NOLINT(bugprone-reserved-identifier) */
 
 static struct {
-    _Atomic bool on;
+    _Atomic bool on, for_good;
     _Atomic long calls, fail, live;
 } starve = {.fail = -1};
 
@@ -40,7 +41,7 @@ static bool starve_this(void) {
     if (!starve.on)
         return false;
     long n = starve.calls++;
-    if (n != starve.fail)
+    if (n != starve.fail && !(starve.for_good && starve.fail >= 0 && n > starve.fail))
         return false;
     errno = ENOMEM;
     return true;
@@ -89,7 +90,12 @@ static inline void starve_at(long n, void (*work)(void *), void *x) {
     starve.fail = n;
     starve.on = true;
     work(x);
-    starve.on = false;
+    starve.on = starve.for_good = false;
+}
+
+static inline void starve_from(long n, void (*work)(void *), void *x) {
+    starve.for_good = true;
+    starve_at(n, work, x);
 }
 #endif
 #endif

@@ -33,7 +33,8 @@ typedef struct result {
     const char *path;
 } result;
 
-/* Each call fails once; of more than `most` calls some `most` do, evenly. A failure may keep `kept` blocks. */
+/* Each call fails once; of more than `most` calls some `most` do, evenly; then, from each third of them on, all that follow. A
+ * failure may keep `kept` blocks. */
 static void all_calls(const char *name, void (*work)(void *), const char *path, long most,
                       long kept) {
     result right = {.path = path};
@@ -57,6 +58,16 @@ static void all_calls(const char *name, void (*work)(void *), const char *path, 
         if (starve.live < 0 || starve.live > kept)
             fail_msg("%s, call %ld of %ld: %ld blocks kept", name, n, calls, (long)starve.live);
         starved += r.st == RC_E_NOMEM;
+    }
+    for (long n = 0; n < calls; n += 3 * step) {
+        result r = {.path = path};
+        starve_from(n, work, &r);
+        if (r.st != RC_E_NOMEM && !(r.st == RC_OK && r.value == right.value))
+            fail_msg("%s, from call %ld of %ld on: status %d, '%s'", name, n, calls, (int)r.st,
+                     r.err.msg);
+        if (starve.live < 0 || starve.live > kept)
+            fail_msg("%s, from call %ld of %ld on: %ld blocks kept", name, n, calls,
+                     (long)starve.live);
     }
     assert_true(starved > 0);
     print_message("%s: %ld calls, %ld tried, %ld were needed\n", name, calls,

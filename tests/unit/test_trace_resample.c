@@ -74,6 +74,26 @@ static void test_two(void **state) {
     assert_true(drawn[0][0] > 4 && drawn[0][1] > 4 && drawn[1][0] > 4 && drawn[1][1] > 4);
 }
 
+/* The clock of a trace begins where it likes: later by a day, all that is drawn is the same. */
+static void test_clock(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < 32; seed++) {
+        rc_trace *a = parsed(two), *b = parsed(two);
+        for (size_t i = 0; i < b->count; i++)
+            b->at[i].arrival += 86400 * S;
+        assert_int_equal(rc_trace_resample(a, seed, NULL), RC_OK);
+        assert_int_equal(rc_trace_resample(b, seed, NULL), RC_OK);
+        assert_int_equal(a->count, b->count);
+        for (size_t i = 0; i < a->count; i++) {
+            assert_int_equal(a->at[i].arrival - a->at[0].arrival,
+                             b->at[i].arrival - b->at[0].arrival);
+            assert_int_equal(a->at[i].output, b->at[i].output);
+        }
+        rc_trace_free(a);
+        rc_trace_free(b);
+    }
+}
+
 /* A block that 65 requests have is nobody's own, and stays one; one that 64 have makes them one unit. */
 static void test_common(void **state) {
     (void)state;
@@ -122,6 +142,7 @@ static void test_without_arrivals(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_two),
+        cmocka_unit_test(test_clock),
         cmocka_unit_test(test_common),
         cmocka_unit_test(test_one),
         cmocka_unit_test(test_without_arrivals),
