@@ -116,6 +116,36 @@ static void test_common(void **state) {
     }
 }
 
+/* Seventy requests behind one block that all of them have, each with a block of its own: so have all that are drawn, also where a
+ * run of both blocks is drawn a second time. */
+static void test_own_blocks(void **state) {
+    (void)state;
+    enum { REQUESTS = 70 };
+    char text[REQUESTS * 96], *at = text;
+    for (int i = 0; i < REQUESTS; i++)
+        at += snprintf(
+            at, 96,
+            "{\"timestamp\":%d,\"input_length\":1000,\"output_length\":5,\"hash_ids\":[0,%d]}\n",
+            1000 * i, i + 1);
+    for (uint64_t seed = 0; seed < 40; seed++) {
+        bool seen[4 * REQUESTS] = {false};
+        rc_trace *t = parsed(text);
+        assert_int_equal(rc_trace_resample(t, seed, NULL), RC_OK);
+        assert_true(t->count < 2 * REQUESTS && t->blocks == t->count + 1);
+        for (uint32_t i = 0; i < t->count; i++) {
+            uint32_t blocks = 0;
+            for (uint32_t s = 0; s < t->at[i].spans; s++)
+                blocks += t->spans[t->at[i].span + s].count;
+            assert_int_equal(blocks, 2);
+            const uint32_t own = block(t, i, 1);
+            assert_int_equal(block(t, i, 0), block(t, 0, 0));
+            assert_true(own < t->blocks && own != block(t, 0, 0) && !seen[own]);
+            seen[own] = true;
+        }
+        rc_trace_free(t);
+    }
+}
+
 /* One request is the trace that it was. */
 static void test_one(void **state) {
     (void)state;
@@ -141,11 +171,9 @@ static void test_without_arrivals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_two),
-        cmocka_unit_test(test_clock),
-        cmocka_unit_test(test_common),
-        cmocka_unit_test(test_one),
-        cmocka_unit_test(test_without_arrivals),
+        cmocka_unit_test(test_two),    cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_common), cmocka_unit_test(test_own_blocks),
+        cmocka_unit_test(test_one),    cmocka_unit_test(test_without_arrivals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
