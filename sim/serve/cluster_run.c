@@ -186,7 +186,7 @@ static int by_time(const void *a, const void *b) {
     const stated *x = a, *y = b;
     if (x->at != y->at)
         return x->at < y->at ? -1 : 1;
-    return (x->number > y->number) - (x->number < y->number);
+    return x->number < y->number ? -1 : 1; /* no two are one */
 }
 
 static bool ascending(const rc_trace *t, size_t *count) {

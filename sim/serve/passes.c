@@ -52,7 +52,7 @@ static rc_family_at with_decodes(const rc_passes *p, const rc_point *k) {
     rc_family_at f = {.b = round_up(k->b, p->like.batch)};
     const int own = f.b > 1 ? 2 : 1; /* of one sequence, the mean is the longest */
     if (k->t == 0 || k->p == 0) {
-        f.kind = k->t == 0 ? RC_CELLS_DECODE : RC_CELLS_MIXED_FRESH;
+        f.kind = RC_CELLS_DECODE;
         f.dims = own;
         f.at[0] = mean;
         f.at[1] = more;

@@ -1,8 +1,8 @@
 /* The cells of the memo: an adaptive lattice over one family of passes.
  *
  * A place is x = log2(1 + v / c) of a number v of tokens: a cell of level L spans 2^-L of it. Nodes lie
- * at both ends and in the middle, at whole tokens (prompts at whole grains). Between them times follow
- * polynomials in v, which they nearly are.
+ * at both ends and in the middle, at whole tokens (prompts at whole grains), which are some five tokens or
+ * grains apart in the finest cells. Between them times follow polynomials in v, which they nearly are.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <math.h>
@@ -28,8 +28,7 @@ static double scale_of(rc_cell_kind kind, int dim) {
                                                   [RC_CELLS_FRESH] = {1.0},
                                                   [RC_CELLS_SHORT] = {1024.0},
                                                   [RC_CELLS_PROMPT] = {1.0, 1024.0},
-                                                  [RC_CELLS_MIXED] = {1024.0, 256.0, 1024.0},
-                                                  [RC_CELLS_MIXED_FRESH] = {256.0, 1024.0}};
+                                                  [RC_CELLS_MIXED] = {1024.0, 256.0, 1024.0}};
     assert((unsigned)kind < RC_CELL_KINDS && dim >= 0 && dim < RC_CELL_DIMS);
     return scales[kind][dim];
 }
@@ -58,7 +57,6 @@ static rc_point point_at(const rc_cell_key *k, const double *v) {
     const int64_t a = llround(v[0]), b = llround(v[1]), c = llround(v[2]);
     switch ((rc_cell_kind)k->kind) {
     case RC_CELLS_DECODE:
-    case RC_CELLS_MIXED_FRESH:
         return (rc_point){.t = k->t, .b = k->b, .m = a, .l = a + b};
     case RC_CELLS_MIXED:
         return (rc_point){.t = k->t, .p = a, .b = k->b, .m = b, .l = b + c};
@@ -223,13 +221,6 @@ static rc_status fill(rc_passes *p, const rc_cell *c, int dims, rc_cell_nodes *n
     return RC_OK;
 }
 
-static bool distinct(const rc_cell_nodes *n, int dims) {
-    for (int d = 0; d < dims; d++)
-        if (n->x[d][0] >= n->x[d][1] || n->x[d][1] >= n->x[d][2])
-            return false;
-    return true;
-}
-
 static bool is_close(const rc_cell_nodes *n, int dims, const double *v, double time) {
     return fabs(interpolate(n, dims, v) / time - 1.0) <= RC_PASSES_TOLERANCE;
 }
@@ -280,15 +271,14 @@ static rc_status build(rc_passes *p, rc_cell *c, int dims, rc_error *err) {
     rc_cell_nodes n;
     rc_error quiet = {0};
     rc_status st = fill(p, c, dims, &n, &quiet);
-    const bool apart = st == RC_OK && distinct(&n, dims);
-    if (apart)
+    if (st == RC_OK)
         st = check(p, c, dims, &n, &good, &quiet);
     if (st != RC_OK && st != RC_E_NOFIT) {
         if (err)
             *err = quiet;
         return st;
     }
-    bool deeper = st == RC_OK && c->key.level < deepest(dims) && apart;
+    bool deeper = st == RC_OK && c->key.level < deepest(dims);
     c->state = good ? RC_CELL_READY : deeper ? RC_CELL_SPLIT : RC_CELL_EXACT;
     c->of.nodes = n;
     c->asked = 0;

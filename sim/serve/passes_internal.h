@@ -20,12 +20,11 @@ enum {
     RC_CELL_PARTS = 1 << RC_CELL_DEPTH
 };
 typedef enum rc_cell_kind {
-    RC_CELLS_DECODE,      /* fixed B; m, longest - m */
-    RC_CELLS_FRESH,       /* T; P = 0 */
-    RC_CELLS_SHORT,       /* fixed T; P */
-    RC_CELLS_PROMPT,      /* T, P */
-    RC_CELLS_MIXED,       /* fixed T and B; P, m, longest - m */
-    RC_CELLS_MIXED_FRESH, /* the same without P */
+    RC_CELLS_DECODE, /* fixed B, and T of a chunk with P = 0 beside them, or none; m, longest - m */
+    RC_CELLS_FRESH,  /* T; P = 0 */
+    RC_CELLS_SHORT,  /* fixed T; P */
+    RC_CELLS_PROMPT, /* T, P */
+    RC_CELLS_MIXED,  /* fixed T and B; P, m, longest - m */
     RC_CELL_KINDS
 } rc_cell_kind;
 typedef struct rc_family_at {

@@ -258,8 +258,7 @@ static rc_status time_of_all(cluster *c, replica *first, rc_pass *pass, rc_pass_
 
 static rc_status time_played(cluster *c, microbatch *m, const rc_pass *pass, rc_pass_cost *cost,
                              rc_time now) {
-    *cost = (rc_pass_cost){.time = 0};
-    cost->rests[RC_MEASURED] = 1.0F;
+    *cost = (rc_pass_cost){.rests = {[RC_MEASURED] = 1.0F}};
     return player_time(c, m, pass, now, &cost->time);
 }
 

@@ -4,6 +4,7 @@
  *     starve_at(n, work, x)   work(x) with its n-th allocation failing, 0 the first; negative: none.
  *                             Afterwards starve.calls says how many there were, starve.live how many blocks are
  *                             held more than before.
+ *     starve_from(n, work, x) the same with all allocations failing from the n-th on: who tries again must end.
  *
  * Under AddressSanitizer, whose allocator is not to be replaced, STARVE_OFF is defined and nothing else.
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -32,7 +33,7 @@ extern void *__libc_memalign(size_t align, size_t size); /* NOLINT(bugprone-rese
 extern void __libc_free(void *p);                        /* NOLINT(bugprone-reserved-identifier) */
 
 static struct {
-    _Atomic bool on;
+    _Atomic bool on, for_good;
     _Atomic long calls, fail, live;
 } starve = {.fail = -1};
 
@@ -40,7 +41,7 @@ static bool starve_this(void) {
     if (!starve.on)
         return false;
     long n = starve.calls++;
-    if (n != starve.fail)
+    if (n != starve.fail && !(starve.for_good && starve.fail >= 0 && n > starve.fail))
         return false;
     errno = ENOMEM;
     return true;
@@ -52,6 +53,8 @@ static void *starve_count(void *p) {
     return p;
 }
 
+/* Seen by libraries as well, in a build that hides what is not said to be. */
+#pragma GCC visibility push(default)
 void *malloc(size_t size) {
     return starve_this() ? NULL : starve_count(__libc_malloc(size));
 }
@@ -83,13 +86,19 @@ void free(void *p) {
         starve.live--;
     __libc_free(p);
 }
+#pragma GCC visibility pop
 
 static inline void starve_at(long n, void (*work)(void *), void *x) {
     starve.calls = starve.live = 0;
     starve.fail = n;
     starve.on = true;
     work(x);
-    starve.on = false;
+    starve.on = starve.for_good = false;
+}
+
+static inline void starve_from(long n, void (*work)(void *), void *x) {
+    starve.for_good = true;
+    starve_at(n, work, x);
 }
 #endif
 #endif

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -165,6 +166,109 @@ static void test_stages(void **state) {
     holds_in(RC_LAUNCH_SGLANG, &not_inner, 2, RC_REST_INNER);
 }
 
+/* Each degree's flags: at two they are there, at one they are not. */
+static void test_flags(void **state) {
+    (void)state;
+    static const struct {
+        rc_launcher engine;
+        const rc_model *model;
+        rc_layout two;
+        const char *variant, *flag;
+        int stages;
+    } t[] = {
+        {RC_LAUNCH_VLLM, &llama, {.tp = 4, .cp = 2}, "pcp", "--prefill-context-parallel-size 2", 1},
+        {RC_LAUNCH_VLLM,
+         &qwen,
+         {.tp = 8, .cp = 1, .dcp = 2},
+         "dcp-a2a",
+         "--decode-context-parallel-size 2",
+         1},
+        {RC_LAUNCH_VLLM,
+         &deepseek,
+         {.tp = 1, .cp = 1, .dp = 2, .ep = 2},
+         "tp",
+         "--data-parallel-size 2",
+         1},
+        {RC_LAUNCH_VLLM, &qwen, {.tp = 2, .cp = 1, .ep = 2}, "tp", "--enable-expert-parallel", 1},
+        {RC_LAUNCH_VLLM, &llama, {.tp = 8, .cp = 1}, "tp", "--pipeline-parallel-size 2", 2},
+        {RC_LAUNCH_VLLM,
+         &llama,
+         {.tp = 8, .cp = 2},
+         "pcp",
+         "--distributed-executor-backend ray",
+         1},
+        {RC_LAUNCH_SGLANG,
+         &llama,
+         {.tp = 1, .cp = 2, .ffn_over_cp = true},
+         "pcp",
+         "--attn-cp-size 2",
+         1},
+        {RC_LAUNCH_SGLANG,
+         &deepseek,
+         {.tp = 8, .cp = 1, .dcp = 2},
+         "dcp-ag-rs",
+         "--dcp-size 2 --dcp-comm-backend ag_rs",
+         1},
+        {RC_LAUNCH_SGLANG,
+         &deepseek,
+         {.tp = 1, .cp = 1, .dp = 2, .ep = 2, .ffn_over_cp = true},
+         "tp",
+         "--dp-size 2",
+         1},
+        {RC_LAUNCH_SGLANG, &qwen, {.tp = 2, .cp = 1, .ep = 2}, "tp", "--ep-size 2", 1},
+        {RC_LAUNCH_SGLANG, &llama, {.tp = 8, .cp = 1}, "tp", "--pp-size 2", 2},
+        {RC_LAUNCH_SGLANG, &llama, {.tp = 8, .cp = 1}, "tp", "--nnodes 2", 2},
+    };
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        const wish two = {t[i].model, t[i].two, t[i].variant, t[i].flag, false};
+        char line[RC_LAUNCH_LINE] = "", name[64];
+        rc_error err = {0};
+        holds_in(t[i].engine, &two, t[i].stages,
+                 t[i].engine == RC_LAUNCH_VLLM ? RC_REST_INNER : RC_REST_LAST);
+        const rc_layout one = {.tp = 8, .cp = 1};
+        const rc_launch x = {.model = t[i].model,
+                             .layout = &one,
+                             .schedule = rc_schedule_named("tp"),
+                             .stages = 1,
+                             .gpus_per_node = 8};
+        assert_int_equal(rc_launch_line(t[i].engine, &x, line, &err), RC_OK);
+        (void)snprintf(name, sizeof name, "%.*s", (int)strcspn(t[i].flag, " "), t[i].flag);
+        if (strstr(line, name))
+            fail_msg("%s: %s", name, line);
+    }
+}
+
+/* What an engine does ship is listed, and no layer of a model is looked at beyond those that it has. */
+static void test_what_there_is(void **state) {
+    (void)state;
+    char line[RC_LAUNCH_LINE];
+    rc_error err = {0};
+    const rc_layout cut = {.tp = 4, .cp = 2};
+    rc_launch x = {.model = &llama,
+                   .layout = &cut,
+                   .schedule = rc_schedule_named("pass-kv"),
+                   .gpus_per_node = 8};
+    for (int e = 0; e < 2; e++) {
+        assert_int_equal(rc_launch_line(e ? RC_LAUNCH_SGLANG : RC_LAUNCH_VLLM, &x, line, &err),
+                         RC_E_INPUT);
+        assert_string_equal(
+            err.msg,
+            e ? "SGLang ships no schedule 'pass-kv' of 2 ranks: it has pcp, tp, dcp-ag-rs, "
+                "dcp-a2a, helix"
+              : "vLLM ships no schedule 'pass-kv' of 2 ranks: it has pcp, tp, dcp-ag-rs, dcp-a2a");
+    }
+    static rc_model more; /* where others stood: layers with latent attention and experts */
+    more = llama;
+    more.kind[1] = deepseek.kind[deepseek.kinds - 1];
+    const rc_layout whole = {.tp = 8, .cp = 1, .ep = 4}, groups = {.tp = 8, .cp = 1, .dcp = 2};
+    x = (rc_launch){
+        .model = &more, .layout = &whole, .schedule = rc_schedule_named("tp"), .gpus_per_node = 8};
+    assert_int_equal(rc_launch_line(RC_LAUNCH_VLLM, &x, line, &err), RC_OK);
+    x.layout = &groups;
+    x.schedule = rc_schedule_named("dcp-a2a");
+    assert_int_equal(rc_launch_line(RC_LAUNCH_SGLANG, &x, line, &err), RC_E_INPUT);
+}
+
 static void test_names(void **state) {
     (void)state;
     rc_launcher e;
@@ -190,7 +294,9 @@ static void test_names(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_vllm), cmocka_unit_test(test_stages),
-                                       cmocka_unit_test(test_sglang), cmocka_unit_test(test_names)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_vllm),   cmocka_unit_test(test_stages),
+        cmocka_unit_test(test_sglang), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_flags),  cmocka_unit_test(test_what_there_is)};
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include "sim/choose/select.h"
 
@@ -206,12 +207,83 @@ static void bad_json(void **state) {
            "s.json:1:188: key 'pass_kv_from' has 1 items, expected 2 to 2");
 }
 
+/* A whole table of one degree pair, of which one part is replaced. */
+static rc_status with(const char *key, const char *value, char *said, size_t size) {
+    static const char *const parts[][2] = {
+        {"name", "a"},
+        {"machine", "m"},
+        {"model", "x"},
+        {"tp", "8"},
+        {"dtypes", "{attention_weights: bf16, ffn_weights: fp8, kv: bf16}"},
+        {"new", "[1, 9]"},
+        {"length", "[10, 20]"},
+        {"degree", "[1, 2]"},
+        {"batch", "[1]"},
+        {"price", "[0]"},
+        {"pass_kv_from", "[[[1, 2]], [[3, 4]]]"},
+        {"more_ranks_from", "[[[[5, 6]]]]"}};
+    char text[1024] = "{";
+    rc_select_table s;
+    rc_error err = {0};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        (void)snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s: %s",
+                       i > 0 ? ", " : "", parts[i][0],
+                       strcmp(parts[i][0], key) == 0 ? value : parts[i][1]);
+    (void)snprintf(text + strlen(text), sizeof text - strlen(text), "}");
+    const rc_status st = rc_select_parse("s.json", text, strlen(text), &s, &err);
+    (void)snprintf(said, size, "%s", err.msg);
+    return st;
+}
+
+/* Each part at its bounds: what is just within, and what is just beyond. */
+static void bounds_of_json(void **state) {
+    (void)state;
+    static const struct {
+        const char *key, *good, *bad;
+    } t[] = {
+        {"tp", "4096", "4097"},
+        {"tp", "1", "0"},
+        {"new", "[1, 1]", "[2, 1]"},
+        {"new", "[1, 9]", "[0.5, 9]"},
+        {"new", "[1, 9]", "[1]"},
+        {"new", "[1, 9]", "[1, 9, 10]"},
+        {"length", "[1, 20]", "[0.5, 20]"},
+        {"length", "[10, 10.1]", "[10, 10]"},
+        {"degree", "[1, 65536]", "[1, 65537]"},
+        {"degree", "[1, 2]", "[0, 2]"},
+        {"degree", "[1, 2]", "[2, 2]"},
+        {"batch", "[65536]", "[65537]"},
+        {"batch", "[1]", "[0]"},
+        {"batch", "[1]", "[]"},
+        {"price", "[1]", "[1.01]"},
+        {"price", "[0]", "[-0.01]"},
+        {"pass_kv_from", "[[[0, 2]], [[3, 4]]]", "[[[-1, 2]], [[3, 4]]]"},
+        {"pass_kv_from", "[[[1, 2]], [[3, 4]]]", "[[[1, 2]], [[3]]]"},
+        {"pass_kv_from", "[[[1, 2]], [[3, 4]]]", "[[[1, 2]], [[3, 4, 5]]]"},
+        {"pass_kv_from", "[[[1, 2]], [[3, 4]]]", "[[[1, 2]], [7]]"},
+        {"pass_kv_from", "[[[1, 2]], [[3, 4]]]", "[[[1, 2]], [[3, 4], [3, 4]]]"},
+        {"pass_kv_from", "[[[1, 2]], [[3, 4]]]", "[[[1, 2]], 7]"},
+        {"pass_kv_from", "[[[1, 2]], [[3, 4]]]", "[[[1, 2]], {a: [3, 4]}]"},
+        {"more_ranks_from", "[[[[5, 6]]]]", "[[[[5]]]]"},
+        {"more_ranks_from", "[[[[5, 6]]]]", "[[[[5, 6]], [[5, 6]]]]"},
+        {"more_ranks_from", "[[[[5, 6]]]]", "[[]]"},
+        {"more_ranks_from", "[[[[5, 6]]]]", "[]"},
+    };
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        char said[512];
+        if (with(t[i].key, t[i].good, said, sizeof said) != RC_OK)
+            fail_msg("%s: %s: %s", t[i].key, t[i].good, said);
+        if (with(t[i].key, t[i].bad, said, sizeof said) != RC_E_INPUT || !strstr(said, t[i].key))
+            fail_msg("%s: %s: '%s'", t[i].key, t[i].bad, said);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(thresholds_by_hand),   cmocka_unit_test(variants_by_hand),
         cmocka_unit_test(degrees_by_hand),      cmocka_unit_test(json_keeps_every_bit),
         cmocka_unit_test(ends_to_their_digits), cmocka_unit_test(bad_json),
-        cmocka_unit_test(knows_what_it_covers),
+        cmocka_unit_test(knows_what_it_covers), cmocka_unit_test(bounds_of_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,6 +63,23 @@ static void all_calls(const char *name, void (*work)(void *), const char *path, 
                   (calls + step - 1) / step, starved);
 }
 
+/* All calls fail from each one on: who asks again must end, and keeps nothing. */
+static void all_from_there_on(const char *name, void (*work)(void *)) {
+    result right = {.path = NULL};
+    starve_at(-1, work, &right);
+    const long calls = starve.calls;
+    for (long n = 0; n < calls; n++) {
+        result r = {.path = NULL};
+        starve_from(n, work, &r);
+        if (r.st != RC_E_NOMEM && !(r.st == RC_OK && r.value == right.value))
+            fail_msg("%s, from call %ld of %ld on: status %d, '%s'", name, n, calls, (int)r.st,
+                     r.err.msg);
+        if (starve.live != 0)
+            fail_msg("%s, from call %ld of %ld on: %ld blocks kept", name, n, calls,
+                     (long)starve.live);
+    }
+}
+
 /* Two streams, a flow that waits for both, a link, events enough for the queue to grow. */
 static void engine(void *x) {
     result *r = x;
@@ -203,6 +220,7 @@ static void cache(void *x) {
 static void test_engine(void **state) {
     (void)state;
     all_calls("engine", engine, NULL, 1000, 0);
+    all_from_there_on("engine", engine);
 }
 
 static void test_book(void **state) {
@@ -225,11 +243,13 @@ static void test_forward(void **state) {
 static void test_load(void **state) {
     (void)state;
     all_calls("load", load, NULL, 1000, 0);
+    all_from_there_on("load", load);
 }
 
 static void test_cache(void **state) {
     (void)state;
     all_calls("cache", cache, NULL, 1000, 0);
+    all_from_there_on("cache", cache);
 }
 
 int main(void) {

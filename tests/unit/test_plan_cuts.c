@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #define plan_step_time stated_step_time
 #include "sim/plan/plan_bounds.c"
+#include "tests/support/serve.h"
 
 static double of_batch[16]; /* s of a step of 1, 2, 4, ... sequences */
 static int steps;
@@ -157,6 +158,71 @@ static void test_least_step(void **state) {
     }
 }
 
+/* Llama 3.1 8B, of 32 layers and eight heads of keys, on nodes of eight: TP within a node or over whole ones, groups that nodes
+ * hold whole or that are whole nodes, no more stages than layers. Without a network no more than a node, and no pools apart. */
+static void test_pools(void **state) {
+    static const struct {
+        bool network, chunked, dynamic;
+        int drafts, decode, tp, cp, dp, pp;
+        const char *schedule;
+        bool possible;
+    } t[] = {
+        {1, 0, 0, 0, 0, 8, 1, 1, 1, "tp", true},
+        {1, 0, 0, 0, 0, 3, 1, 1, 1, "tp", false}, /* no cut of 32 heads */
+        {1, 0, 0, 0, 0, 8, 2, 1, 1, "pass-kv", true},
+        {1, 0, 0, 0, 1, 8, 1, 1, 1, "tp", true},
+        {0, 0, 0, 0, 0, 8, 1, 1, 1, "tp", true},
+        {0, 0, 0, 0, 1, 8, 1, 1, 1, "tp", false},
+        {0, 0, 0, 0, 2, 4, 1, 1, 1, "tp", false},
+        {0, 0, 0, 0, 0, 4, 2, 1, 1, "pass-kv", true},
+        {0, 0, 0, 0, 0, 8, 2, 1, 1, "pass-kv", false},
+        {0, 0, 0, 0, 0, 4, 1, 2, 1, "tp", true},
+        {0, 0, 0, 0, 0, 4, 1, 4, 1, "tp", false},
+        {0, 0, 0, 0, 0, 1, 1, 1, 8, "tp", true},
+        {0, 0, 0, 0, 0, 1, 1, 1, 9, "tp", false},
+        {1, 0, 0, 0, 0, 1, 1, 1, 32, "tp", true},
+        {1, 0, 0, 0, 0, 1, 1, 1, 33, "tp", false},
+        {1, 0, 0, 0, 0, 2, 3, 1, 1, "pass-kv", true},
+        {1, 0, 0, 0, 0, 2, 3, 2, 1, "pass-kv", false},
+        {1, 0, 0, 0, 0, 2, 2, 2, 1, "pass-kv", true},
+        {1, 0, 0, 0, 0, 8, 2, 2, 1, "pass-kv", true},
+        {1, 1, 0, 0, 0, 8, 2, 1, 1, "pass-kv", true},
+        {1, 1, 0, 0, 0, 8, 2, 1, 1, "all-gather-kv", false},
+        {1, 0, 0, 0, 0, 8, 2, 1, 1, "all-gather-kv", true},
+        {1, 0, 0, 3, 0, 8, 1, 1, 1, "tp", true},
+        {1, 0, 0, 3, 0, 4, 1, 2, 1, "tp", false},
+        {1, 0, 0, 3, 0, 4, 1, 1, 2, "tp", false},
+        {1, 0, 1, 3, 0, 4, 2, 1, 1, "pass-kv", false},
+        {1, 0, 1, 0, 0, 4, 2, 1, 1, "pass-kv", true},
+    };
+    static rc_serve serve;
+    rc_error err;
+    (void)state;
+    assert_int_equal(serve_parse(SERVE_HEAD
+                                 "pools: [{name: a, tp: 8}]\nsynthetic: {requests: 1, rate: 1}\n"
+                                 "speculative: {drafts: 3, acceptance: 0.5, model: llama-3.1-8b}\n",
+                                 &serve, &err),
+                     RC_OK);
+    plan.serve = &serve;
+    plan.model = serve.model;
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        const rc_plan_option o = {
+            .tp = (int16_t)t[i].tp, .decode = (int16_t)t[i].decode, .chunked = t[i].chunked};
+        const rc_pool pool = {.tp = t[i].tp,
+                              .cp = t[i].cp,
+                              .dp = t[i].dp,
+                              .dynamic_cp = t[i].dynamic,
+                              .stages = {.count = t[i].pp},
+                              .pick = rc_pick_schedule(rc_schedule_named(t[i].schedule))};
+        plan.offers[0].machine = serve.machine;
+        if (!t[i].network)
+            plan.offers[0].machine.nic_rate = 0.0;
+        serve.drafts = t[i].drafts;
+        if (pool_possible(&plan, &o, &pool) != t[i].possible)
+            fail_msg("case %zu: %s", i, t[i].possible ? "not possible" : "possible");
+    }
+}
+
 static void test_cut_names(void **state) {
     (void)state;
     static const char *const names[] = {"none",    "layout", "KV dtype", "memory",
@@ -167,7 +233,7 @@ static void test_cut_names(void **state) {
 
 int main(void) {
 #define T(f) cmocka_unit_test_setup(f, setup)
-    const struct CMUnitTest tests[] = {T(test_limits), T(test_quantile), T(test_values),
-                                       T(test_least_step), T(test_cut_names)};
+    const struct CMUnitTest tests[] = {T(test_limits),     T(test_quantile), T(test_values),
+                                       T(test_least_step), T(test_pools),    T(test_cut_names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

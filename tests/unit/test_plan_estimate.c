@@ -70,6 +70,28 @@ static void test_value(void **state) {
     near(rc_plan_estimate(&high, 1.0), 20.0);
 }
 
+/* A value over its limit has no unit: all times a thousandth of what they were, the guess is the same. */
+static void test_no_unit(void **state) {
+    (void)state;
+    const rc_plan_bound b = {.rho = 0.5,
+                             .servers = 3.0,
+                             .mean = 0.4,
+                             .square = 0.4,
+                             .prompt = 0.6,
+                             .limit = 2.0,
+                             .floor = 0.3};
+    const double want = rc_plan_estimate(&b, 1.0);
+    assert_true(want > 0.31);
+    for (double by = 1e-3; by < 1e4; by *= 10.0) {
+        rc_plan_bound x = b;
+        x.mean *= by;
+        x.square *= by * by;
+        x.prompt *= by;
+        x.limit *= by;
+        near(rc_plan_estimate(&x, 1.0), want);
+    }
+}
+
 static rc_plan_bound expected(const rc_plan *p, const rc_plan_load *w, const plan_layout *l,
                               const rc_plan_option *o, double tokens) {
     rc_plan_bound out = {0};
@@ -227,6 +249,6 @@ int main(void) {
         cmocka_unit_test(test_wait),        cmocka_unit_test(test_value),
         cmocka_unit_test(test_load),        cmocka_unit_test(test_batches),
         cmocka_unit_test(test_fixed_point), cmocka_unit_test(test_layouts),
-        cmocka_unit_test(test_sums)};
+        cmocka_unit_test(test_sums),        cmocka_unit_test(test_no_unit)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

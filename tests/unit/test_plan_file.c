@@ -1,6 +1,7 @@
 /* Plan files: what is read and filled in, what is refused in which words, and that the chosen plan
  * written as a scenario of `serve` is read as what the trial played.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -426,13 +427,54 @@ static void test_play(void **state) {
     rc_plan_close(&file);
 }
 
+/* A trial's outcome is that of the run, whether or not only a verdict is asked, as long as it holds; of one that is sure to miss no
+ * objective has a value then. A replica that is lost at the start leaves nobody to answer. */
+static void test_trials(void **state) {
+    rc_plan_player *player = NULL;
+    rc_error err = {0};
+    rc_plan_outcome whole, verdict;
+    (void)state;
+    read_well(HEAD OFFERS "slo: [{ttft: 2s}, {ttit: 50ms}]\n" SPACE);
+    assert_int_equal(rc_plan_player_create(&file, NULL, &player, &err), RC_OK);
+    rc_plan_trial t = as_it_is();
+    t.seed = file.plan.seed;
+    assert_int_equal(rc_plan_simulate(player, &t, &whole, &err), RC_OK);
+    assert_true(whole.fits && whole.done == 40.0 && whole.lost == 0.0 && whole.rejected == 0.0);
+    assert_true(whole.value[0] > 0.0 && whole.value[0] < 2.0 && whole.value[1] > 0.0 &&
+                whole.value[1] < 0.05);
+    assert_true(whole.ttft_p50 <= whole.ttft_p95 && whole.ttft_p95 <= whole.ttft_p99);
+    t.verdict = true;
+    assert_int_equal(rc_plan_simulate(player, &t, &verdict, &err), RC_OK);
+    assert_true(verdict.value[0] == whole.value[0] && verdict.value[1] == whole.value[1] &&
+                verdict.makespan == whole.makespan);
+    t.growth = 1000.0; /* all at once */
+    assert_int_equal(rc_plan_simulate(player, &t, &verdict, &err), RC_OK);
+    assert_true(isinf(verdict.value[0]) && isinf(verdict.value[1]));
+    t.verdict = false;
+    assert_int_equal(rc_plan_simulate(player, &t, &whole, &err), RC_OK);
+    assert_true(whole.value[0] > 2.0 && isfinite(whole.value[0]) && isfinite(whole.value[1]));
+    t = as_it_is();
+    t.seed = file.plan.seed;
+    t.lost_at = 1e-6;
+    assert_int_equal(rc_plan_simulate(player, &t, &whole, &err), RC_OK);
+    assert_true(whole.done == 0.0 && whole.lost + whole.rejected == 40.0);
+    rc_plan_player_free(player);
+    rc_plan_close(&file);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),       cmocka_unit_test(test_kv_of_the_scenario),
-        cmocka_unit_test(test_kv_memory),      cmocka_unit_test(test_all_keys),
-        cmocka_unit_test(test_errors),         cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_names_of_files), cmocka_unit_test(test_play),
+        cmocka_unit_test(test_trials),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_kv_of_the_scenario),
+        cmocka_unit_test(test_kv_memory),
+        cmocka_unit_test(test_all_keys),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_names_of_files),
+        cmocka_unit_test(test_play),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -444,6 +444,18 @@ static void test_plot(void **state) {
         "first 30 to graph 1, first 30 nohead lc rgb '#999999' dt 2 lw 2\nset label 2 'objective' "
         "at graph 0.99, first 30 right offset 0, 0.6 tc rgb '#555555'\nset logscale y\nset yrange "
         "[4.09091:48]\n");
+    /* what does not fit, of 2.5 s, widens no range, nor does what has no gaps, with which the picture begins at 12.34 / 2.2 ms */
+    results[TIGHT].outcome.ttit_p95 = 1e-3;
+    results[APART].outcome.ttit_p95 = 0.0;
+    drawings d;
+    bool drawn = false;
+    drawings_begin(&d);
+    assert_int_equal(rc_plan_plot(&file, &answer, d.dir, false, &drawn, NULL), RC_OK);
+    char *body = drawing(&d, "plan-made_up", "body");
+    assert_holds(body, "set yrange [0.363636:3.2]\n");
+    assert_holds(body, "set yrange [5.60909:48]\n");
+    free(body);
+    drawings_end(&d);
 }
 
 /* An objective on some requests only is no line of the picture; the first of all requests is. */

@@ -105,6 +105,46 @@ static void test_refused(void **state) {
     assert_non_null(strstr(err.msg, "not dealt out to clients"));
 }
 
+/* A trace's own arrivals count no more: so many clients begin at once, and each sends when the request that stands so many
+ * before has its answer. */
+static void test_trace(void **state) {
+    (void)state;
+    enum { REQUESTS = 6 };
+    static rc_serve s;
+    for (uint32_t clients = 1; clients <= REQUESTS + 1; clients++) {
+        char text[1024];
+        rc_error err = {0};
+        rc_trace *t = NULL;
+        (void)snprintf(text, sizeof text,
+                       ONE
+                       "concurrency: %u\narrivals: {trace: azure_2023_code.csv.xz, requests: %d}\n",
+                       clients, REQUESTS);
+        assert_int_equal(serve_parse(text, &s, &err), RC_OK);
+        assert_int_equal(rc_serve_workload(&s, 1, 0.0, &t, &err), RC_OK);
+        assert_int_equal(t->count, REQUESTS);
+        for (uint32_t i = 0; i < REQUESTS; i++) {
+            assert_true(t->at[i].arrival == (i < clients ? 0 : RC_NO_ARRIVAL));
+            assert_true(t->at[i].after == (i < clients ? RC_NO_REQUEST : i - clients));
+        }
+        rc_trace_free(t);
+    }
+    static const char *const beside[] = {"rate: 1", "spread: true", "rate_scale: 0.5",
+                                         "rate_scale: 2"};
+    for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {
+        char text[1024];
+        rc_error err = {0};
+        rc_trace *t = NULL;
+        (void)snprintf(
+            text, sizeof text,
+            ONE "concurrency: 1\narrivals: {trace: azure_2023_code.csv.xz, requests: 4, %s}\n",
+            beside[i]);
+        assert_int_equal(serve_parse(text, &s, &err), RC_OK);
+        assert_int_equal(rc_serve_workload(&s, 1, 0.0, &t, &err), RC_E_INPUT);
+        assert_non_null(strstr(err.msg, "there is no rate to set"));
+        assert_null(t);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_client),
@@ -112,6 +152,7 @@ int main(void) {
         cmocka_unit_test(test_as_many_as_clients),
         cmocka_unit_test(test_idle_clients),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_trace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

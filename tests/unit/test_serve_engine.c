@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <unistd.h>
 #include "sim/schedule/pass_memory.h"
 #include "tests/support/serve.h"
 
@@ -183,6 +184,41 @@ static void test_profiles(void **state) {
     free(s);
 }
 
+/* A profile of one's own by its path, which the machine is told as well: there is room for 136 bytes of it. */
+static void test_path_of_a_profile(void **state) {
+    enum { ROOM = 136 };
+    char dir[] = "/tmp/ringcast-engine-XXXXXX";
+    rc_serve *s = malloc(sizeof *s);
+    (void)state;
+    assert_non_null(s);
+    assert_non_null(mkdtemp(dir));
+    for (size_t length = ROOM; length <= ROOM + 1; length++) {
+        char path[ROOM + 2], text[512];
+        rc_error err = {0};
+        memset(path, 'e', sizeof path);
+        memcpy(path, dir, sizeof dir - 1);
+        path[sizeof dir - 1] = '/';
+        memcpy(path + length - 5, ".yaml", 6);
+        FILE *f = fopen(path, "w");
+        assert_non_null(f);
+        if (f) {
+            (void)fputs("description: one of its own\nserving:\n  scheduler: {policy: inflight}\n",
+                        f);
+            (void)fclose(f);
+        }
+        (void)snprintf(text, sizeof text, SERVE_HEAD "engine: %s\n" POOL LOAD("1", "1", "10", "10"),
+                       path);
+        const rc_status st = serve_parse(text, s, &err);
+        (void)unlink(path);
+        if (length == ROOM && (st != RC_OK || s->sched != RC_SCHED_INFLIGHT))
+            fail_msg("%s", err.msg);
+        if (length > ROOM && (st != RC_E_INPUT || !strstr(err.msg, "the name is too long")))
+            fail_msg("status %d: %s", (int)st, err.msg);
+    }
+    (void)rmdir(dir);
+    free(s);
+}
+
 /* The largest pass that was made beside a cache that is full fits the memory, whatever the policy. */
 static void test_passes_fit(void **state) {
     (void)state;
@@ -227,6 +263,7 @@ int main(void) {
         cmocka_unit_test(test_graphs),
         cmocka_unit_test(test_overlap),
         cmocka_unit_test(test_profiles),
+        cmocka_unit_test(test_path_of_a_profile),
         cmocka_unit_test(test_passes_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

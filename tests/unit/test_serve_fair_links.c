@@ -141,9 +141,46 @@ static void test_start(void **state) {
     fair_links_destroy(n);
 }
 
+/* Flows that end at one time are taken by sender, then receiver, then as they came, in whatever order they were
+ * added: `held_by_sender` of one sender whose link holds all of them, else each held by a receiver of its own. All
+ * numbers are powers of two, so that no rounding tells them apart. */
+static void ties(bool held_by_sender) {
+    enum { SENDERS = 3, EACH = 5, PAIRS = SENDERS * EACH, TWICE = 2 * PAIRS };
+    const double gib = 1073741824.0;
+    double rate[SENDERS + PAIRS];
+    for (int i = 0; i < SENDERS + PAIRS; i++)
+        rate[i] = held_by_sender == (i < SENDERS) ? gib : 1024 * gib;
+    for (uint32_t step = 1; step < PAIRS; step++) {
+        if (step % 3 == 0 || step % 5 == 0) /* as steps through 15 places these come by some of them only */
+            continue;
+        fair_links *n = links(rate, SENDERS + PAIRS);
+        for (uint32_t i = 0; i < TWICE; i++) {
+            const uint32_t pair = (i + 1) * step % PAIRS, from = held_by_sender ? 0 : pair / EACH;
+            add(n,
+                (fair_flow){.from = from,
+                            .to = SENDERS + pair,
+                            .cap = 1024 * gib,
+                            .bytes = gib,
+                            .arg = 2 * pair + i / PAIRS},
+                0);
+        }
+        for (uint32_t i = 0; i < TWICE; i++)
+            ends(n, i, held_by_sender ? TWICE : 2.0);
+        assert_int_equal(fair_links_next(n), RC_TIME_NEVER);
+        fair_links_destroy(n);
+    }
+}
+
+static void test_ties(void **state) {
+    (void)state;
+    ties(true);
+    ties(false);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_pair), cmocka_unit_test(test_one_receiver),
-        cmocka_unit_test(test_levels), cmocka_unit_test(test_caps), cmocka_unit_test(test_start)};
+        cmocka_unit_test(test_levels),   cmocka_unit_test(test_caps),
+        cmocka_unit_test(test_start),    cmocka_unit_test(test_ties)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -101,6 +101,75 @@ static void test_runs_of_blocks(void **state) {
     free(r);
 }
 
+/* Two turns of one session whose blocks of ten are as given: what the second one has with its whole history, and how many of
+ * its blocks are the first one's. */
+typedef struct turns {
+    uint32_t input[2], output, named[2],
+        common; /* common: leading blocks that both have in the trace */
+} turns;
+
+static void second_turn(const turns *w, uint32_t input, uint32_t kept_blocks, uint32_t blocks) {
+    const rc_kept_history all = {.share = 1.0}, none = {.share = 0.0};
+    for (int i = 0; i < 2; i++) {
+        rc_error err = {0};
+        rc_trace *t = calloc(1, sizeof *t);
+        if (!t)
+            fail();
+        *t = (rc_trace){.count = 2, .block = 10, .sessions = 1, .blocks = 1000, .span_count = 3};
+        t->at = calloc(2, sizeof *t->at);
+        t->spans = calloc(3, sizeof *t->spans);
+        if (!t->at || !t->spans)
+            fail();
+        t->at[0] = (rc_req){.after = RC_NO_REQUEST,
+                            .input = w->input[0],
+                            .output = w->output,
+                            .spans = w->named[0] > 0,
+                            .named = w->named[0]};
+        t->at[1] = (rc_req){.after = 0,
+                            .input = w->input[1],
+                            .output = 1,
+                            .span = 1,
+                            .spans = 2,
+                            .named = w->named[1]};
+        t->spans[0] = (rc_span){0, w->named[0]};
+        t->spans[1] = (rc_span){0, w->common};
+        t->spans[2] = (rc_span){500, w->named[1] - w->common};
+        assert_int_equal(rc_trace_keep_history(t, i == 0 ? &all : &none, &err), RC_OK);
+        const rc_req *q = &t->at[1];
+        if (i == 1) {
+            assert_int_equal(q->input, input);
+        } else {
+            assert_int_equal(q->input, w->input[1]);
+            assert_int_equal(q->named, blocks);
+            assert_int_equal(t->spans[q->span].first, kept_blocks > 0 ? 0 : 1000);
+            assert_int_equal(t->spans[q->span].count, kept_blocks > 0 ? kept_blocks : blocks);
+        }
+        rc_trace_free(t);
+    }
+}
+
+/* A reply is in the cache but for its last token: after 95 and 5 tokens nine blocks are full, of which the prompt's last one
+ * has a name; after 95 and 6, ten are. What a turn of 200 has beyond its history of 100 or 101 is its own. */
+static void test_full_blocks(void **state) {
+    (void)state;
+    second_turn(&(turns){{95, 200}, 5, {10, 20}, 10}, 100, 9, 20);
+    second_turn(&(turns){{95, 200}, 6, {10, 20}, 10}, 99, 10, 20);
+    second_turn(&(turns){{95, 200}, 16, {10, 20}, 10}, 89, 10, 20);
+}
+
+/* Where a turn shares fewer blocks than the whole prompt before, its history is as long as those: five or eight of nine and a
+ * half, but of nine all. Its prompt has one token more than its history at least. */
+static void test_shared_in_part(void **state) {
+    (void)state;
+    second_turn(&(turns){{95, 200}, 5, {10, 20}, 5}, 150, 5, 20);
+    second_turn(&(turns){{95, 200}, 5, {10, 20}, 8}, 120, 8, 20);
+    second_turn(&(turns){{95, 200}, 5, {10, 20}, 9}, 100, 9, 20);
+    second_turn(&(turns){{95, 60}, 5, {10, 6}, 6}, 1, 5, 6);
+    second_turn(&(turns){{95, 61}, 5, {10, 6}, 6}, 1, 6, 6);
+    second_turn(&(turns){{95, 99}, 6, {10, 10}, 10}, 1, 9, 9);
+    second_turn(&(turns){{95, 102}, 6, {10, 10}, 10}, 1, 10, 10);
+}
+
 static void test_refused(void **state) {
     (void)state;
     static const char *const loads[] = {
@@ -130,7 +199,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_of_it),      cmocka_unit_test(test_half_as_keys),
         cmocka_unit_test(test_half_as_text),   cmocka_unit_test(test_ends),
-        cmocka_unit_test(test_runs_of_blocks), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_runs_of_blocks), cmocka_unit_test(test_full_blocks),
+        cmocka_unit_test(test_shared_in_part), cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

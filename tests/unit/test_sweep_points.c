@@ -166,6 +166,39 @@ static void test_gpus(void **state) {
     rc_sweep_free(cp);
 }
 
+/* A number of the machine that has no unit is what it is: a whole memory, and half of it. */
+static void test_ratio(void **state) {
+    (void)state;
+    rc_sweep *both = sweep_with(USUAL RING "machine_set: {memory_fraction: @}\n", "[0.5, 1]");
+    assert_int_equal(both->points, 2);
+    for (int k = 0; k < 2; k++) {
+        const rc_sweep_row row = row_of(both, k);
+        assert_int_equal(row.status, RC_SWEEP_OK);
+        assert_true(rc_costs_machine(both->costs[k])->memory_fraction == (k ? 1.0 : 0.5));
+    }
+    rc_sweep_free(both);
+}
+
+/* Where the ranks are parts of a TP group, no number of GPUs stands beside it, not even one. */
+static void test_world(void **state) {
+    (void)state;
+    rc_sweep *s =
+        sweep_with(USUAL "parallel: {tp: 8, cp: @, world: tp, variant: pcp}\n" OTHER, "[2, 4]");
+    for (int k = 0; k < 2; k++) {
+        const rc_sweep_row row = row_of(s, k);
+        if (row.status != RC_SWEEP_OK)
+            fail_msg("%s", row.why);
+    }
+    rc_sweep_free(s);
+    s = sweep_with(USUAL "parallel: {tp: 8, world: tp, gpus: @, variant: pcp}\n" OTHER, "[1, 8]");
+    for (int k = 0; k < 2; k++) {
+        const rc_sweep_row row = row_of(s, k);
+        assert_true(row.status != RC_SWEEP_OK &&
+                    strstr(row.why, "key 'gpus' is for world tp-x-cp"));
+    }
+    rc_sweep_free(s);
+}
+
 /* A sample has its values from between the ends: the half of Sobol's first point is the middle of each axis, the logarithm's on a
  * log scale, and of a list the value at its place. Points may be asked for in any order. */
 static void test_sample(void **state) {
@@ -235,7 +268,8 @@ static void test_notes(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values), cmocka_unit_test(test_phases), cmocka_unit_test(test_gpus),
-        cmocka_unit_test(test_sample), cmocka_unit_test(test_notes),
+        cmocka_unit_test(test_sample), cmocka_unit_test(test_notes),  cmocka_unit_test(test_ratio),
+        cmocka_unit_test(test_world),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -352,6 +352,45 @@ static void conversations(void **state) {
     rc_trace_free(t);
 }
 
+/* Where a turn does not say how long its user thought, it is the time from the turn before less what that took: 10 - 3, then 2 as
+ * said, then 30 - 20 - 4. A sub-agent waits for the turn that was under way, whatever it says. */
+static void times_of_turns(void **state) {
+    static const char text[] = "{\"id\":\"a\",\"block_size\":64,\"requests\":[{\"t\":0,\"in\":64,"
+                               "\"out\":1,\"api_time\":3},"
+                               "{\"t\":10,\"in\":64,\"out\":1},{\"t\":20,\"in\":64,\"out\":1,"
+                               "\"think_time\":2,\"api_time\":4},"
+                               "{\"t\":25,\"type\":\"subagent\",\"requests\":[{\"t\":25,\"in\":64,"
+                               "\"out\":1,\"think_time\":9}]},"
+                               "{\"t\":30,\"in\":64,\"out\":1}]}\n";
+    rc_trace *t;
+    rc_error e;
+    (void)state;
+    assert_int_equal(parse(text, NULL, &t, &e), RC_OK);
+    assert_int_equal(t->count, 5);
+    const rc_req *q = t->at;
+    assert_true(q[1].after == 0 && q[1].think == 7 * S);
+    assert_true(q[2].after == 1 && q[2].think == 2 * S);
+    assert_true(q[3].after == 2 && q[3].think == 1 * S);
+    assert_true(q[4].after == 2 && q[4].think == 6 * S);
+    assert_int_equal(t->derived, 3);
+    rc_trace_free(t);
+}
+
+/* As many rows as are asked for, wherever they stand in a document. */
+static void limits(void **state) {
+    rc_trace *t;
+    rc_error e;
+    (void)state;
+    for (uint64_t limit = 0; limit <= 6; limit++) {
+        const rc_trace_options o = {.limit = limit};
+        const size_t want = limit == 0 || limit > 5 ? 5 : (size_t)limit;
+        assert_int_equal(parse(weka, &o, &t, &e), RC_OK);
+        assert_int_equal(t->count, want);
+        assert_int_equal(t->rows, want);
+        rc_trace_free(t);
+    }
+}
+
 /* Bailian hashes a block by its own tokens: the same block behind another one is another prefix. */
 static void prefixes(void **state) {
     static const char text[] = "{\"chat_id\":1,\"timestamp\":0,\"input_length\":48,\"output_"
@@ -419,7 +458,8 @@ int main(void) {
         cmocka_unit_test(units_by_name), cmocka_unit_test(formats),
         cmocka_unit_test(epochs),        cmocka_unit_test(units),
         cmocka_unit_test(order),         cmocka_unit_test(lengths),
-        cmocka_unit_test(empty_replies), cmocka_unit_test(conversations),
+        cmocka_unit_test(empty_replies), cmocka_unit_test(times_of_turns),
+        cmocka_unit_test(limits),        cmocka_unit_test(conversations),
         cmocka_unit_test(prefixes),      cmocka_unit_test(messages)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -251,12 +251,38 @@ static void test_gaps(void **state) {
     }
 }
 
+/* The last arrival is 100 days behind the first at most, or before it where rows may come in any order. */
+static void test_longest(void **state) {
+    (void)state;
+    for (int beyond = 0; beyond < 2; beyond++)
+        for (int back = 0; back < 2; back++) {
+            char text[256];
+            rc_trace *t = NULL;
+            rc_error e = {0};
+            const rc_trace_options o = {.sort = back};
+            const int end = 100 * 86400 + beyond;
+            (void)snprintf(text, sizeof text,
+                           "arrived_at,num_prefill_tokens,num_decode_tokens\n%d,10,1\n%d,10,1\n",
+                           back ? end : 0, back ? 0 : end);
+            const rc_status st = rc_trace_parse("t.csv", text, strlen(text), &o, &t, &e);
+            if (beyond) {
+                assert_int_equal(st, RC_E_INPUT);
+                assert_non_null(strstr(e.msg, "more than 100 days"));
+            } else {
+                assert_int_equal(st, RC_OK);
+                assert_true(t->at[1].arrival - t->at[0].arrival == 8640000 * (rc_time)RC_PS_PER_S);
+            }
+            rc_trace_free(t);
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_statistics), cmocka_unit_test(test_formats),
-        cmocka_unit_test(test_bad_rows),   cmocka_unit_test(test_nothing_in_it),
-        cmocka_unit_test(test_compressed), cmocka_unit_test(test_long_line),
-        cmocka_unit_test(test_reshaping),  cmocka_unit_test(test_gaps),
+        cmocka_unit_test(test_longest),       cmocka_unit_test(test_statistics),
+        cmocka_unit_test(test_formats),       cmocka_unit_test(test_bad_rows),
+        cmocka_unit_test(test_nothing_in_it), cmocka_unit_test(test_compressed),
+        cmocka_unit_test(test_long_line),     cmocka_unit_test(test_reshaping),
+        cmocka_unit_test(test_gaps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

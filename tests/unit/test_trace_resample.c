@@ -74,6 +74,26 @@ static void test_two(void **state) {
     assert_true(drawn[0][0] > 4 && drawn[0][1] > 4 && drawn[1][0] > 4 && drawn[1][1] > 4);
 }
 
+/* The clock of a trace begins where it likes: later by a day, all that is drawn is the same. */
+static void test_clock(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < 32; seed++) {
+        rc_trace *a = parsed(two), *b = parsed(two);
+        for (size_t i = 0; i < b->count; i++)
+            b->at[i].arrival += 86400 * S;
+        assert_int_equal(rc_trace_resample(a, seed, NULL), RC_OK);
+        assert_int_equal(rc_trace_resample(b, seed, NULL), RC_OK);
+        assert_int_equal(a->count, b->count);
+        for (size_t i = 0; i < a->count; i++) {
+            assert_int_equal(a->at[i].arrival - a->at[0].arrival,
+                             b->at[i].arrival - b->at[0].arrival);
+            assert_int_equal(a->at[i].output, b->at[i].output);
+        }
+        rc_trace_free(a);
+        rc_trace_free(b);
+    }
+}
+
 /* A block that 65 requests have is nobody's own, and stays one; one that 64 have makes them one unit. */
 static void test_common(void **state) {
     (void)state;
@@ -93,6 +113,36 @@ static void test_common(void **state) {
             rc_trace_free(t);
         }
         assert_true((changed > 0) == (n > 64));
+    }
+}
+
+/* Seventy requests behind one block that all of them have, each with a block of its own: so have all that are drawn, also where a
+ * run of both blocks is drawn a second time. */
+static void test_own_blocks(void **state) {
+    (void)state;
+    enum { REQUESTS = 70 };
+    char text[REQUESTS * 96], *at = text;
+    for (int i = 0; i < REQUESTS; i++)
+        at += snprintf(
+            at, 96,
+            "{\"timestamp\":%d,\"input_length\":1000,\"output_length\":5,\"hash_ids\":[0,%d]}\n",
+            1000 * i, i + 1);
+    for (uint64_t seed = 0; seed < 40; seed++) {
+        bool seen[4 * REQUESTS] = {false};
+        rc_trace *t = parsed(text);
+        assert_int_equal(rc_trace_resample(t, seed, NULL), RC_OK);
+        assert_true(t->count < 2 * REQUESTS && t->blocks == t->count + 1);
+        for (uint32_t i = 0; i < t->count; i++) {
+            uint32_t blocks = 0;
+            for (uint32_t s = 0; s < t->at[i].spans; s++)
+                blocks += t->spans[t->at[i].span + s].count;
+            assert_int_equal(blocks, 2);
+            const uint32_t own = block(t, i, 1);
+            assert_int_equal(block(t, i, 0), block(t, 0, 0));
+            assert_true(own < t->blocks && own != block(t, 0, 0) && !seen[own]);
+            seen[own] = true;
+        }
+        rc_trace_free(t);
     }
 }
 
@@ -121,10 +171,9 @@ static void test_without_arrivals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_two),
-        cmocka_unit_test(test_common),
-        cmocka_unit_test(test_one),
-        cmocka_unit_test(test_without_arrivals),
+        cmocka_unit_test(test_two),    cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_common), cmocka_unit_test(test_own_blocks),
+        cmocka_unit_test(test_one),    cmocka_unit_test(test_without_arrivals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -105,6 +105,25 @@ static void test_longest(void **state) {
     rc_trace_free(t);
 }
 
+/* Half as fast, a trace of 50 days is as long as one may be; a second more is refused, and nothing is changed. */
+static void test_slower(void **state) {
+    (void)state;
+    const long long half = RC_TRACE_MAX_DAYS * 86400LL / 2;
+    for (int more = 0; more < 2; more++) {
+        char text[256];
+        (void)snprintf(text, sizeof text,
+                       "arrived_at,num_prefill_tokens,num_decode_tokens\n0,1,1\n%lld,2,1\n",
+                       half + more);
+        rc_trace *t = parse(text);
+        assert_int_equal(rc_trace_scale_rate(t, 0.5, NULL), more ? RC_E_INPUT : RC_OK);
+        assert_int_equal(t->at[1].arrival, (more ? half + 1 : 2 * half) * S);
+        assert_int_equal(rc_trace_scale_rate(t, 0.0, NULL), RC_E_INPUT);
+        assert_int_equal(rc_trace_scale_rate(t, INFINITY, NULL), RC_E_INPUT);
+        assert_int_equal(rc_trace_scale_rate(t, NAN, NULL), RC_E_INPUT);
+        rc_trace_free(t);
+    }
+}
+
 /* A million requests: no copy shares a block with another, so every copy caches as the first. */
 static void test_million(void **state) {
     (void)state;
@@ -358,19 +377,13 @@ static void test_synthetic_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scale),
-        cmocka_unit_test(test_spread),
-        cmocka_unit_test(test_resize_open),
-        cmocka_unit_test(test_longest),
-        cmocka_unit_test(test_million),
-        cmocka_unit_test(test_resize_sessions),
-        cmocka_unit_test(test_start_sessions),
-        cmocka_unit_test(test_processes),
-        cmocka_unit_test(test_lengths),
-        cmocka_unit_test(test_rate_alone),
-        cmocka_unit_test(test_shared_prefix),
-        cmocka_unit_test(test_turns),
-        cmocka_unit_test(test_synthetic_refused),
+        cmocka_unit_test(test_scale),           cmocka_unit_test(test_spread),
+        cmocka_unit_test(test_resize_open),     cmocka_unit_test(test_longest),
+        cmocka_unit_test(test_slower),          cmocka_unit_test(test_million),
+        cmocka_unit_test(test_resize_sessions), cmocka_unit_test(test_start_sessions),
+        cmocka_unit_test(test_processes),       cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_rate_alone),      cmocka_unit_test(test_shared_prefix),
+        cmocka_unit_test(test_turns),           cmocka_unit_test(test_synthetic_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

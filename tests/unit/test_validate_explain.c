@@ -178,6 +178,35 @@ static void test_without(void **state) {
     assert_true(without(other, RC_CONTENTION) == without(other, 0)); /* one GPU: no messages */
 }
 
+/* A run on a machine that nobody knows says so, and those around it are forecast all the same; a machine without rows of its
+ * own rests on another's, one with rows on itself. */
+static void test_runs_of_one_file(void **state) {
+    (void)state;
+    static const char *const machines[] = {"h200-sxm", "nobody", "gtt", "h100-sxm"};
+    char text[4096] = HEAD;
+    rc_runs r = {0};
+    rc_error err = {0};
+    for (int i = 0; i < 4; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text),
+                 "c%d,tp,1,1,2048,0,1,16,1,16384,6656,2,graph,0,0,none,whole,-1,0.01,0.01,0.01,3,0."
+                 "003,%s,g,,,,d,d,c,n,k,c\n",
+                 i, machines[i]);
+    assert_int_equal(parse(&r, text, &err), RC_OK);
+    assert_int_equal(rc_runs_predict(&r, &(rc_predict_options){0}, &err), RC_OK);
+    assert_int_equal(r.n, 4);
+    assert_non_null(strstr(r.v[1].why, "nobody"));
+    assert_true(isnan(r.v[1].time[RC_BY_SIMULATION]));
+    for (int i = 0; i < 4; i++) {
+        if (i == 1)
+            continue;
+        assert_string_equal(r.v[i].why, "");
+        for (int m = 0; m < RC_METHODS; m++)
+            assert_true(r.v[i].time[m] > 0.0);
+        assert_true(r.v[i].transferred == (i == 2 ? 1.0 : 0.0));
+    }
+    rc_runs_free(&r);
+}
+
 static void host_row(rc_rows *rows, const char *op, const char *variant, int64_t a,
                      double seconds) {
     rc_error err = {0};
@@ -231,9 +260,13 @@ static void test_launches(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_measured), cmocka_unit_test(test_adds_up),
-        cmocka_unit_test(test_ring),     cmocka_unit_test(test_first),
-        cmocka_unit_test(test_without),  cmocka_unit_test(test_launches),
+        cmocka_unit_test(test_measured),
+        cmocka_unit_test(test_adds_up),
+        cmocka_unit_test(test_ring),
+        cmocka_unit_test(test_first),
+        cmocka_unit_test(test_without),
+        cmocka_unit_test(test_launches),
+        cmocka_unit_test(test_runs_of_one_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
