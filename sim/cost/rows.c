@@ -119,12 +119,12 @@ rc_status rc_rows_add(rc_rows *r, const rc_row *row, rc_error *err) {
     KEEP(machine), KEEP(gpu), KEEP(state), KEEP(op), KEEP(variant), KEEP(dtype), KEEP(date);
     KEEP(driver), KEEP(cuda), KEEP(nccl), KEEP(kernel), KEEP(commit), KEEP(source);
 #undef KEEP
-    set_defaults(x);
     bool whole = x->commit != NULL;
     for (size_t i = 0; i < STRINGS; i++)
         whole = whole && *string_of(x, i) != NULL;
     if (!whole)
         return rc_fail(err, RC_E_NOMEM, "out of memory for cost rows");
+    set_defaults(x);
     RC_TRY(check_texts(x, before, err));
     RC_TRY(check_transfer(x, err));
     r->count++;

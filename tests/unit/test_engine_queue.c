@@ -177,7 +177,7 @@ static void test_handler_that_steps(void **state) {
 static void test_memory_per_event(void **state) {
     (void)state;
     assert_int_equal(rc_eventq_bytes_per_event(), 58); /* 32 + 1.5 x 16 x 16 / 15, rounded up */
-    for (size_t n = 100000; n <= 1000000; n *= 10) { /* all that is reserved, not a formula */
+    for (size_t n = 100000; n <= 1000000; n *= 10) {   /* all that is reserved, not a formula */
         rc_eventq *big = rc_eventq_create(n);
         size_t bytes = sizeof *big + (size_t)big->slots * sizeof(rc_eventq_node) +
                        (size_t)big->chunks * RC_CHUNK * sizeof(rc_eventq_key);

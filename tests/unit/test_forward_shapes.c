@@ -327,7 +327,7 @@ static void test_attention(void **state) {
     for (uint32_t other = 3; other < 6; other++) { /* by what sees what, keys, queries */
         char both[512];
         const rc_call *x = &calls[2], *y = &calls[other];
-        const int64_t entries = rc_call_entries(x) + rc_call_entries(y);
+        const int64_t entries = rc_call_entries(x) + rc_call_entries(y), rows = x->tq + y->tq;
         rc_program p = program();
         rc_shape_cost out;
         p.calls[other - 1] = calls[2];
@@ -339,7 +339,7 @@ static void test_attention(void **state) {
                        "attention fp8 1 100 900 heads 4 2 6 5\n"
                        "attention fp8 %d %lld %lld heads 4 2 6 5\n"
                        "fused fp8 %lld %lld longest 4 heads 4 2 6 5\n",
-                       y->causal, (long long)y->tq, (long long)y->tk, (long long)(x->tq + y->tq),
+                       y->causal, (long long)y->tq, (long long)y->tk, (long long)rows,
                        (long long)entries);
         assert_string_equal(heard.text, both);
         assert_int_equal(out.duration, 3000000);

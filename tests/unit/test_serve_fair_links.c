@@ -151,7 +151,8 @@ static void ties(bool held_by_sender) {
     for (int i = 0; i < SENDERS + PAIRS; i++)
         rate[i] = held_by_sender == (i < SENDERS) ? gib : 1024 * gib;
     for (uint32_t step = 1; step < PAIRS; step++) {
-        if (step % 3 == 0 || step % 5 == 0) /* as steps through 15 places these come by some of them only */
+        if (step % 3 == 0 ||
+            step % 5 == 0) /* as steps through 15 places these come by some of them only */
             continue;
         fair_links *n = links(rate, SENDERS + PAIRS);
         for (uint32_t i = 0; i < TWICE; i++) {
