@@ -11,17 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "sim/base/doc.h"
-
-static char text_of[1200];
-
-static rc_doc *parse(const char *text) {
-    rc_doc *d = NULL;
-    rc_error e = {0};
-    if (rc_doc_parse("s.yaml", text, strlen(text), &d, &e) != RC_OK)
-        fail_msg("%s", rc_error_text(&e, text_of, sizeof text_of));
-    return d;
-}
+#include "tests/support/parsed_doc.h"
 
 /* The text does not parse, and says so in these words. */
 static void refused(const char *text, size_t size, const char *expected) {
@@ -35,13 +25,6 @@ static void refused(const char *text, size_t size, const char *expected) {
 static void refuse(const char *text, const char *expected) {
     refused(text, strlen(text), expected);
 }
-
-#define EXPECT_ERROR(call, st, text)                                                               \
-    do {                                                                                           \
-        rc_error e = {0};                                                                          \
-        assert_int_equal((call), (st));                                                            \
-        assert_string_equal(rc_error_text(&e, text_of, sizeof text_of), (text));                   \
-    } while (0)
 
 static void tree_keeps_order_kind_and_quotes(void **state) {
     (void)state;

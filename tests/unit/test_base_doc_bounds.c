@@ -9,24 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "sim/base/csv.h"
-#include "sim/base/doc.h"
-
-static char text_of[1200];
-
-static rc_doc *parse(const char *text) {
-    rc_doc *d = NULL;
-    rc_error e = {0};
-    if (rc_doc_parse("s.yaml", text, strlen(text), &d, &e) != RC_OK)
-        fail_msg("%s", rc_error_text(&e, text_of, sizeof text_of));
-    return d;
-}
-
-#define EXPECT_ERROR(call, st, text)                                                               \
-    do {                                                                                           \
-        rc_error e = {0};                                                                          \
-        assert_int_equal((call), (st));                                                            \
-        assert_string_equal(rc_error_text(&e, text_of, sizeof text_of), (text));                   \
-    } while (0)
+#include "tests/support/parsed_doc.h"
 
 /* ---- values ---------------------------------------------------------------------------------- */
 

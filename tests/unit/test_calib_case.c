@@ -231,6 +231,14 @@ typedef struct asked {
     const char *words[7], *file, *says;
 } asked;
 
+static rc_status parsed(const asked *a, rc_ring_options *o, rc_error *err) {
+    char *argv[8] = {(char *)(uintptr_t) "ring"};
+    int n = 1;
+    for (; a->words[n - 1]; n++)
+        argv[n] = (char *)(uintptr_t)a->words[n - 1];
+    return rc_ring_options_parse(n, argv, o, err);
+}
+
 static void test_refused_options(void **state) {
     static const asked of[] = {
         {{"--out", ".csv"}, "--out", "\".csv\": expected a name ending in .csv"},
@@ -258,13 +266,9 @@ static void test_refused_options(void **state) {
     };
     (void)state;
     for (size_t i = 0; i < sizeof of / sizeof of[0]; i++) {
-        char *argv[8] = {(char *)(uintptr_t) "ring"};
         rc_ring_options o;
         rc_error err = {0};
-        int n = 1;
-        for (; of[i].words[n - 1]; n++)
-            argv[n] = (char *)(uintptr_t)of[i].words[n - 1];
-        rc_status st = rc_ring_options_parse(n, argv, &o, &err);
+        rc_status st = parsed(&of[i], &o, &err);
         if (st != RC_E_USAGE || strcmp(err.file, of[i].file) != 0 ||
             (of[i].says && !strstr(err.msg, of[i].says)))
             fail_msg("%zu: %s: %s", i, err.file, err.msg);
@@ -285,13 +289,9 @@ static void test_taken_options(void **state) {
         {{"--out", "a.csv", "--seed", "0", "--resume"}, NULL, NULL}};
     (void)state;
     for (size_t i = 0; i < sizeof of / sizeof of[0]; i++) {
-        char *argv[8] = {(char *)(uintptr_t) "ring"};
         rc_ring_options o;
         rc_error err = {0};
-        int n = 1;
-        for (; of[i].words[n - 1]; n++)
-            argv[n] = (char *)(uintptr_t)of[i].words[n - 1];
-        if (rc_ring_options_parse(n, argv, &o, &err) != RC_OK)
+        if (parsed(&of[i], &o, &err) != RC_OK)
             fail_msg("%zu: %s: %s", i, err.file, err.msg);
         assert_int_equal(o.help, i == 6);
         assert_int_equal(o.check_only, i == 3);
