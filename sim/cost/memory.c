@@ -89,7 +89,8 @@ rc_status rc_price_width(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_
         return without_condition(c, a, out, err);
     if (all == NULL)
         return rc_cost_no_rows(c, info->name, err);
-    const rc_grid *other = nearest_width(all, n, a, false);
+    const bool alone = own == NULL || own->curves.series->n == 1;
+    const rc_grid *other = alone ? nearest_width(all, n, a, false) : NULL;
     if (own == NULL)
         own = other != NULL ? other : nearest_width(all, n, a, true);
     width_at(own, other, a, &p);
