@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Serves scenarios of this folder for real, from the top of the project: serve.sh RINGCAST-CALIB OUT NAME ...
 # Writes OUT/NAME (scenario.yaml, passes.csv, requests.csv) and OUT/NAME.log for each, and goes on where one fails; the exit
-# status says whether all did. Scenarios that name four H200 run as well on four H100: the machine, which says what the forecast
+# status says whether all did. Scenarios that name two or four H200 run as well on as many H100: the machine, which says what the forecast
 # rests on, is then the one of the card that is there. Links are those that the machine's name says: NVLink, or with -shm the host's
 # memory. SERVE_S=SECONDS bounds each (default 300), SERVE_CHECKS=N the sequences computed again (default 16).
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -17,7 +17,7 @@ trap 'rm -rf "$work"' EXIT
 for name; do
     settings=()
     cp "$here/$name.yaml" "$work/$name.yaml" || { failed=1; continue; }
-    case $card in *H100*) sed -i 's/^machine: h200x4/machine: h100x4/' "$work/$name.yaml" ;; esac
+    case $card in *H100*) sed -i 's/^machine: h200x[24]/machine: h100x4/' "$work/$name.yaml" ;; esac
     ! grep -q '^machine: .*-shm$' "$work/$name.yaml" || settings+=(NCCL_P2P_DISABLE=1)
     timeout "${SERVE_S:-300}" env "${settings[@]}" "$calib" serve --scenario "$work/$name.yaml" --out "$out/$name" \
         --checks "${SERVE_CHECKS:-16}" ${SERVE_COMMIT:+--commit "$SERVE_COMMIT"} >"$out/$name.log" 2>&1
