@@ -24,23 +24,27 @@
 #define RC_BENCH_PRELOAD_S                                                                         \
     0.3 /* sustained: continuous load of the same op before the first sample */
 
+typedef struct rc_bench_op rc_bench_op;
+
 typedef struct rc_bench {
     rc_gpu *gpu;
     cudaEvent_t start[RC_BENCH_EVENTS], stop[RC_BENCH_EVENTS];
     bool sustained;
     double duty_cycle; /* share of the time at work, 0..1, instead of a state; 0: none */
     bool from_rest;    /* at a duty cycle: the chip idles before, and samples follow as in a ring */
-    double warmth_s;   /* GPU time spent since the last pause: burst pauses pay it back */
+    const rc_bench_op
+        *heat; /* at a duty cycle: runs in the rest of the time, in place of nothing; or NULL */
+    double warmth_s; /* GPU time spent since the last pause: burst pauses pay it back */
 } rc_bench;
 
 /* One op: `launch` enqueues one call on `stream`, on input set `slot` of 0..slots-1, and must be
  * capturable. */
-typedef struct rc_bench_op {
+struct rc_bench_op {
     rc_status (*launch)(void *self, int slot, cudaStream_t stream, rc_error *err);
     void *self;
     size_t footprint; /* bytes that one call touches */
     int slots;        /* input sets there are */
-} rc_bench_op;
+};
 
 typedef struct rc_result {
     double p10_s, p50_s, p90_s; /* of one call */

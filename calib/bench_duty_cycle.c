@@ -4,6 +4,7 @@
  * clock that its power limit allows. Calls are launched one by one. Each stands between two events
  * and is followed by a kernel that sleeps for as long as the share asks. Two batches of calls are
  * in flight, so that the GPU never waits for the host. Clock and power are read after each batch.
+ * Where an op is to be timed at the clock that dense work leaves it, products run in place of the sleep.
  * The first seconds of a load are not counted: by then the driver's readings and the chip's clock
  * have followed it. From rest they are as many as a ring leaves out, and samples end as early as
  * those of a ring: a power limit that acts on a mean over a second lets a chip that was idle run
@@ -41,6 +42,7 @@ typedef struct duty_run {
     const rc_bench_op *op;
     const course *course;
     double share, call_s; /* what a call takes, by the last batch */
+    double heat_s;        /* the same of what runs in the rest of the time */
     int turn;
     batch batches[2];
     double x[SAMPLES_MOST];
@@ -68,6 +70,23 @@ static void close_events(duty_run *d) {
         }
 }
 
+/* Of all that is there the heat takes its inputs in turn, as the op does. */
+static rc_status heat(const duty_run *d, double seconds, rc_error *err) {
+    const rc_bench_op *h = d->b->heat;
+    for (int i = 0; i == 0 || i * d->heat_s < seconds; i++)
+        RC_TRY(h->launch(h->self, i % (h->slots > 1 ? h->slots : 1), d->b->gpu->stream, err));
+    return RC_OK;
+}
+
+static rc_status rest(const duty_run *d, double seconds, rc_error *err) {
+    if (d->b->heat)
+        return heat(d, seconds, err);
+    return seconds > 0
+               ? rc_kernel_check(err, rc_bench_idle((int64_t)(1e9 * seconds), d->b->gpu->stream),
+                                 "rc_bench_idle")
+               : RC_OK;
+}
+
 static rc_status launch(duty_run *d, batch *x, double gap_s, rc_error *err) {
     cudaStream_t s = d->b->gpu->stream;
     int slots = d->op->slots > 1 ? d->op->slots : 1;
@@ -75,8 +94,7 @@ static rc_status launch(duty_run *d, batch *x, double gap_s, rc_error *err) {
         RC_CUDA(cudaEventRecord(x->start[i], s));
         RC_TRY(d->op->launch(d->op->self, d->turn++ % slots, s, err));
         RC_CUDA(cudaEventRecord(x->stop[i], s));
-        if (gap_s > 0)
-            RC_TRY(rc_kernel_check(err, rc_bench_idle((int64_t)(1e9 * gap_s), s), "rc_bench_idle"));
+        RC_TRY(rest(d, gap_s, err));
     }
     return RC_OK;
 }
@@ -112,7 +130,10 @@ static rc_status load(duty_run *d, rc_error *err) {
         batch *x = &d->batches[k % 2];
         if (x->calls)
             RC_TRY(collect(d, x, err));
-        double period = d->call_s / d->share, calls = BATCH_S / period;
+        double period = d->call_s / d->share;
+        if (period - d->call_s < d->heat_s)
+            period = d->call_s + d->heat_s; /* one at the least */
+        double calls = BATCH_S / period;
         x->calls = calls < 1 ? 1 : calls < CALLS_MOST ? (int)calls : CALLS_MOST;
         x->counted = rc_now() - began >= d->course->settle_s;
         RC_TRY(launch(d, x, period - d->call_s, err));
@@ -123,8 +144,25 @@ static rc_status load(duty_run *d, rc_error *err) {
     return RC_OK;
 }
 
+static rc_status estimate_heat(duty_run *d, rc_error *err) {
+    const cudaEvent_t *event = d->batches[1].start;
+    float ms = 0;
+    if (!d->b->heat)
+        return RC_OK;
+    for (int i = 0; i < 2; i++) { /* the first loads modules */
+        RC_CUDA(cudaEventRecord(event[0], d->b->gpu->stream));
+        RC_TRY(heat(d, 0.0, err));
+        RC_CUDA(cudaEventRecord(event[1], d->b->gpu->stream));
+        RC_CUDA(cudaEventSynchronize(event[1]));
+    }
+    RC_CUDA(cudaEventElapsedTime(&ms, event[0], event[1]));
+    d->heat_s = 1e-3 * (double)ms;
+    return RC_OK;
+}
+
 /* A first idea of what a call takes; the first call of all loads modules. */
 static rc_status estimate(duty_run *d, rc_error *err) {
+    RC_TRY(estimate_heat(d, err));
     for (int i = 0; i < 2; i++) {
         d->batches[0].calls = 1;
         RC_TRY(launch(d, &d->batches[0], 0, err));

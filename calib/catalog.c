@@ -35,7 +35,7 @@ static const rc_suite_info suites[RC_SUITE_COUNT] = {
     {"sms", "attention, decode, products and merge on fewer SMs than there are", rc_points_sms, 12,
      0, 4},
     {"clock", "clock, power and time of attention, products and copies at work part of the time",
-     rc_points_clock, 0, 48, 17},
+     rc_points_clock, 0, 79, 17},
     {"interference", "attention and products beside transfers: what each loses, by SMs and message",
      rc_points_interference, 30, 0, 10},
     {"net", "NCCL send/recv and collectives over NVLink, shared memory, sockets (2 GPUs or more)",

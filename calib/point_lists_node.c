@@ -289,6 +289,40 @@ static rc_status add_clock(rc_points *p, rc_point x, const char *cond, int64_t p
     return rc_points_add(p, &x, err);
 }
 
+/* Of layers of Llama 3.1 8B over prompts of 2,048 tokens: what their kernels take at the clock that dense
+ * work leaves them (`hot`), for the fifth of the time that they are at work, and at the boost clock. */
+static rc_status add_hot(rc_points *p, rc_error *err) {
+    static const rc_point ops[] = {
+        {.op = "rmsnorm", .variant = "", .dtype = "bf16", .a = 2048, .b = 4096},
+        {.op = "swiglu", .variant = "", .dtype = "bf16", .a = 2048, .b = 14336},
+        {.op = "rotary_kv", .variant = "", .dtype = "bf16", .a = 2048, .c = 32, .d = 8},
+        {.op = "merge", .variant = "", .dtype = "bf16", .a = 2048 * 32, .b = 2},
+        {.op = "gemm", .variant = "", .dtype = "bf16", .a = 2048, .b = 28672, .c = 4096},
+        {.op = "gemm", .variant = "", .dtype = "bf16", .a = 2048, .b = 4096, .c = 14336},
+        {.op = "attention",
+         .variant = "causal",
+         .dtype = "bf16",
+         .a = 2048,
+         .b = 2048,
+         .c = 32,
+         .d = 8},
+        {.op = "attention",
+         .variant = "full",
+         .dtype = "bf16",
+         .a = 2048,
+         .b = 32768,
+         .c = 32,
+         .d = 8},
+        {.op = "copy", .variant = "", .dtype = "", .a = 64 * MI},
+        {.op = "decode", .variant = "", .dtype = "bf16", .a = 16, .b = 32768, .c = 32, .d = 8},
+    };
+    for (size_t i = 0; i < COUNT(ops); i++) {
+        RC_TRY(add_clock(p, ops[i], "hot", 20, false, err));
+        RC_TRY(add_clock(p, ops[i], "duty", 20, false, err));
+    }
+    return RC_OK;
+}
+
 /* Ops that load a chip differently, at work for so many per cent of the time: from rest (`fresh`),
  * as rings are timed, then for long (`duty`). */
 rc_status rc_points_clock(rc_points *p, int ranks, rc_error *err) {
@@ -322,5 +356,5 @@ rc_status rc_points_clock(rc_points *p, int ranks, rc_error *err) {
         for (size_t i = 0; i < COUNT(ops); i++)
             RC_TRY(add_clock(p, ops[i], "duty", duty_percent[k],
                              duty_percent[k] == 100 || duty_percent[k] == 50, err));
-    return RC_OK;
+    return add_hot(p, err);
 }

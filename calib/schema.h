@@ -58,7 +58,7 @@
  * @blocks (quantised with a scale for each 128 elements), @streamsN (a product an expert by cuBLASLt, on N streams), @smsN (on N SMs), @ctasN (NCCL with N CTAs), @apart (a transfer between two compute kernels),
  * @nvlink, @shm (interference: the transport), @seqsN (attention: N sequences, each of the row's
  * axes), @restN (decode: all sequences but one have N tokens of context), @dutyN (at work N % of the
- * time), @freshN (the same, from rest and as early as in a ring), @eagerN (gap: launched one by one,
+ * time), @freshN (the same, from rest and as early as in a ring), @hotN (the same, dense products in the rest of the time), @eagerN (gap: launched one by one,
  * N calls queued behind each other).
  *
  * Times are seconds for one call. `state` is burst (cool, short) or sustained (after seconds of

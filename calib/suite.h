@@ -88,6 +88,12 @@ void rc_pools_close(void *self);
 rc_status rc_sets_check(const rc_gpu *g, const rc_sets *s, rc_error *err);
 size_t rc_align(size_t bytes); /* up to 1 KiB */
 
+/* A product y[m,n] = x[m,k] W[n,k]^T in bf16 that keeps a chip at the clock of dense work. Owns its tensors. */
+typedef struct rc_gemm_heater rc_gemm_heater;
+rc_status rc_gemm_heater_open(rc_calib *c, int64_t m, int64_t n, int64_t k, rc_gemm_heater **out,
+                              rc_error *err);
+const rc_bench_op *rc_gemm_heater_op(const rc_gemm_heater *h);
+void rc_gemm_heater_close(rc_gemm_heater *h); /* NULL is fine */
 /* Seconds of continuous large matrix products, before the sustained pass. */
 rc_status rc_gemm_heat(rc_calib *c, double seconds, rc_error *err);
 /* The wall-clock time of a row, in UTC: 2025-01-31T12:00:00Z. */

@@ -113,17 +113,51 @@ const rc_suite rc_suite_gemm = {gemm_open, gemm_measure, gemm_close};
 
 /* ---- heat ----------------------------------------------------------------------------------- */
 
-rc_status rc_gemm_heat(rc_calib *c, double seconds, rc_error *err) {
-    rc_point p = {.op = "gemm", .variant = "", .dtype = "bf16", .a = 8192, .b = 13312, .c = 16384};
+struct rc_gemm_heater {
+    gemm_suite *suite;
+    gemm product;
+    rc_bench_op op;
+};
+
+rc_status rc_gemm_heater_open(rc_calib *c, int64_t m, int64_t n, int64_t k, rc_gemm_heater **out,
+                              rc_error *err) {
+    rc_point p = {.op = "gemm", .variant = "", .dtype = "bf16", .a = m, .b = n, .c = k};
     rc_points one = {&p, 1, 1};
     rc_need need = gemm_need(&p);
     void *self = NULL;
-    RC_TRY(gemm_open(c, &one, &self, err));
-    gemm g = {.suite = self, .sets = rc_sets_for(&c->gpu, need)};
-    rc_status st = prepare(c, &g, &p, NULL, err);
-    rc_bench_op op = {gemm_launch, &g, need.in + need.out, g.sets.n};
-    if (st == RC_OK)
-        st = rc_bench_heat(&c->bench, &op, seconds, err);
-    gemm_close(self);
+    rc_gemm_heater *h = calloc(1, sizeof *h);
+    if (!h)
+        return rc_fail(err, RC_E_NOMEM, "out of memory");
+    rc_status st = gemm_open(c, &one, &self, err);
+    if (st == RC_OK) {
+        h->suite = self;
+        h->product = (gemm){.suite = self, .sets = rc_sets_for(&c->gpu, need)};
+        h->op = (rc_bench_op){gemm_launch, &h->product, need.in + need.out, h->product.sets.n};
+        st = prepare(c, &h->product, &p, NULL, err);
+    }
+    if (st != RC_OK) {
+        rc_gemm_heater_close(h);
+        return st;
+    }
+    *out = h;
+    return RC_OK;
+}
+
+const rc_bench_op *rc_gemm_heater_op(const rc_gemm_heater *h) {
+    return &h->op;
+}
+
+void rc_gemm_heater_close(rc_gemm_heater *h) {
+    if (!h)
+        return;
+    gemm_close(h->suite);
+    free(h);
+}
+
+rc_status rc_gemm_heat(rc_calib *c, double seconds, rc_error *err) {
+    rc_gemm_heater *h = NULL;
+    RC_TRY(rc_gemm_heater_open(c, 8192, 13312, 16384, &h, err));
+    rc_status st = rc_bench_heat(&c->bench, rc_gemm_heater_op(h), seconds, err);
+    rc_gemm_heater_close(h);
     return st;
 }

@@ -1,6 +1,6 @@
 /* Ops of several suites, each measured by the suite that knows the op: `heads` and `mla` of other sizes,
- * and under a condition `sms` on fewer SMs than there are and `clock` at work for part of the time, for long
- * or from rest.
+ * and under a condition `sms` on fewer SMs than there are and `clock` at work for part of the time, for long,
+ * from rest, or with dense products in the rest of the time (`hot`).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/suite.h"
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PARTS = 7 };
+enum { PARTS = 10, HEAT_M = 4096, HEAT_N = 8192, HEAT_K = 4096 };
 
 typedef struct part {
     const char *op;
@@ -19,6 +19,7 @@ typedef struct part {
 
 typedef struct mixed_suite {
     part v[PARTS];
+    rc_gemm_heater *heat; /* NULL: no point asks for it */
 } mixed_suite;
 
 static void mixed_close(void *self) {
@@ -26,6 +27,8 @@ static void mixed_close(void *self) {
     for (int i = 0; s && i < PARTS; i++)
         if (s->v[i].open)
             s->v[i].suite->close(s->v[i].self);
+    if (s)
+        rc_gemm_heater_close(s->heat);
     free(s);
 }
 
@@ -43,23 +46,39 @@ static rc_status open_part(rc_calib *c, part *x, const rc_points *points, rc_err
     return st;
 }
 
+static bool is_hot(const rc_point *p) {
+    return p->cond && !strcmp(p->cond, "hot");
+}
+
+static bool any_hot(const rc_points *points) {
+    bool any = false;
+    for (size_t i = 0; i < points->n; i++)
+        any = any || is_hot(&points->v[i]);
+    return any;
+}
+
 static rc_status mixed_open(rc_calib *c, const rc_points *points, void **self, rc_error *err) {
     mixed_suite *s = calloc(1, sizeof *s);
     if (!s)
         return rc_fail(err, RC_E_NOMEM, "out of memory");
-    *s = (mixed_suite){{{.op = "attention", .suite = &rc_suite_attention},
-                        {.op = "mla_prefill", .suite = &rc_suite_attention},
-                        {.op = "mla_decode", .suite = &rc_suite_mla},
-                        {.op = "gemm", .suite = &rc_suite_gemm},
-                        {.op = "decode", .suite = &rc_suite_decode},
-                        {.op = "merge", .suite = &rc_suite_merge},
-                        {.op = "copy", .suite = &rc_suite_memory}}};
-    for (int i = 0; i < PARTS; i++) {
-        rc_status st = open_part(c, &s->v[i], points, err);
-        if (st != RC_OK) {
-            mixed_close(s);
-            return st;
-        }
+    *s = (mixed_suite){.v = {{.op = "attention", .suite = &rc_suite_attention},
+                             {.op = "mla_prefill", .suite = &rc_suite_attention},
+                             {.op = "mla_decode", .suite = &rc_suite_mla},
+                             {.op = "gemm", .suite = &rc_suite_gemm},
+                             {.op = "decode", .suite = &rc_suite_decode},
+                             {.op = "merge", .suite = &rc_suite_merge},
+                             {.op = "rmsnorm", .suite = &rc_suite_elementwise},
+                             {.op = "swiglu", .suite = &rc_suite_elementwise},
+                             {.op = "rotary_kv", .suite = &rc_suite_elementwise},
+                             {.op = "copy", .suite = &rc_suite_memory}}};
+    rc_status st = RC_OK;
+    for (int i = 0; i < PARTS && st == RC_OK; i++)
+        st = open_part(c, &s->v[i], points, err);
+    if (st == RC_OK && any_hot(points))
+        st = rc_gemm_heater_open(c, HEAT_M, HEAT_N, HEAT_K, &s->heat, err);
+    if (st != RC_OK) {
+        mixed_close(s);
+        return st;
     }
     *self = s;
     return RC_OK;
@@ -69,14 +88,16 @@ static rc_status mixed_measure(rc_calib *c, void *self, const rc_point *p, rc_me
                                rc_error *err) {
     mixed_suite *s = self;
     bool from_rest = p->cond && !strcmp(p->cond, "fresh");
-    bool part_time = from_rest || (p->cond && !strcmp(p->cond, "duty"));
+    bool part_time = from_rest || is_hot(p) || (p->cond && !strcmp(p->cond, "duty"));
     for (int i = 0; i < PARTS; i++) {
         if (strcmp(s->v[i].op, p->op) != 0)
             continue;
         c->bench.duty_cycle = part_time ? 0.01 * (double)p->value : 0;
         c->bench.from_rest = from_rest;
+        c->bench.heat = is_hot(p) ? rc_gemm_heater_op(s->heat) : NULL;
         rc_status st = s->v[i].suite->measure(c, s->v[i].self, p, m, err);
         c->bench.duty_cycle = 0;
+        c->bench.heat = NULL;
         c->bench.from_rest = false;
         return st;
     }
