@@ -32,22 +32,36 @@ static void mixed_close(void *self) {
     free(s);
 }
 
+static bool is_hot(const rc_point *p) {
+    return p->cond && !strcmp(p->cond, "hot");
+}
+
+static bool is_part_time(const rc_point *p) {
+    return p->cond && (is_hot(p) || !strcmp(p->cond, "fresh") || !strcmp(p->cond, "duty"));
+}
+
+/* As the suite of the op knows it: when it is at work is not its concern. */
+static rc_point bare(const rc_point *p) {
+    rc_point x = *p;
+    if (is_part_time(p))
+        x.cond = NULL;
+    return x;
+}
+
 /* A part is opened for its own points only. */
 static rc_status open_part(rc_calib *c, part *x, const rc_points *points, rc_error *err) {
     rc_points own = {0};
     rc_status st = RC_OK;
-    for (size_t i = 0; i < points->n && st == RC_OK; i++)
-        if (!strcmp(points->v[i].op, x->op))
-            st = rc_points_add(&own, &points->v[i], err);
+    for (size_t i = 0; i < points->n && st == RC_OK; i++) {
+        const rc_point p = bare(&points->v[i]);
+        if (!strcmp(p.op, x->op))
+            st = rc_points_add(&own, &p, err);
+    }
     if (st == RC_OK && own.n)
         st = x->suite->open(c, &own, &x->self, err);
     x->open = st == RC_OK && own.n;
     rc_points_free(&own);
     return st;
-}
-
-static bool is_hot(const rc_point *p) {
-    return p->cond && !strcmp(p->cond, "hot");
 }
 
 static bool any_hot(const rc_points *points) {
@@ -87,15 +101,14 @@ static rc_status mixed_open(rc_calib *c, const rc_points *points, void **self, r
 static rc_status mixed_measure(rc_calib *c, void *self, const rc_point *p, rc_measured *m,
                                rc_error *err) {
     mixed_suite *s = self;
-    bool from_rest = p->cond && !strcmp(p->cond, "fresh");
-    bool part_time = from_rest || is_hot(p) || (p->cond && !strcmp(p->cond, "duty"));
+    const rc_point as_known = bare(p);
     for (int i = 0; i < PARTS; i++) {
         if (strcmp(s->v[i].op, p->op) != 0)
             continue;
-        c->bench.duty_cycle = part_time ? 0.01 * (double)p->value : 0;
-        c->bench.from_rest = from_rest;
+        c->bench.duty_cycle = is_part_time(p) ? 0.01 * (double)p->value : 0;
+        c->bench.from_rest = p->cond && !strcmp(p->cond, "fresh");
         c->bench.heat = is_hot(p) ? rc_gemm_heater_op(s->heat) : NULL;
-        rc_status st = s->v[i].suite->measure(c, s->v[i].self, p, m, err);
+        rc_status st = s->v[i].suite->measure(c, s->v[i].self, &as_known, m, err);
         c->bench.duty_cycle = 0;
         c->bench.heat = NULL;
         c->bench.from_rest = false;
