@@ -269,7 +269,7 @@ static void undo_throttling(rc_cost_point *p, size_t n, const rc_power *power) {
     for (size_t i = 0; i < n; i++) {
         rc_power_class class = rc_power_class_of(p[i].op, p[i].dtype);
         double far = (p[i].y - log(LONG)) / log(ALL_LONG / LONG);
-        if (p[i].own_state && class != RC_POWER_OTHER && far > 0.0 &&
+        if (p[i].own_state && rc_power_of_matrix(class) && far > 0.0 &&
             rc_op_info_of(p[i].op)->bound != RC_BOUND_LINK)
             p[i].y -= fmin(far * far, 1.0) * log(power->law[class].alone);
     }

@@ -126,8 +126,9 @@ rc_status rc_carry(const rc_machine *m, const rc_probe *found, rc_op op, rc_dtyp
         RC_TRY(below_peak(m, op, d, w.flops / t, err));
     out->p50 = t;
     out->effort = (rc_effort){w.flops, w.bytes, w_base, rc_power_class_of(op, d)};
-    if (out->effort.class == RC_POWER_OTHER)
-        out->effort.bound = 0.0;
+    if (!rc_power_of_matrix(
+            out->effort.class)) /* which follow the clock by a law of theirs, or not */
+        out->effort.bound = out->effort.class == RC_POWER_OTHER ? 0.0 : 1.0;
     out->basis = carried ? rc_worse(found->basis, RC_TRANSFERRED) : found->basis;
     out->spread = carried ? hypot(found->spread, m->ratio_spread) : found->spread;
     return RC_OK;

@@ -14,12 +14,16 @@ static const double LEAST_CLOCK =
 
 rc_power_class rc_power_class_of(rc_op op, rc_dtype d) {
     if (op == RC_COST_DECODE)
+        return RC_POWER_DECODE;
+    if (op == RC_COST_COPY)
         return RC_POWER_OTHER;
     switch (rc_op_info_of(op)->bound) {
     case RC_BOUND_GEMM:
         return d == RC_BF16 ? RC_POWER_GEMM : RC_POWER_GEMM_FP8;
     case RC_BOUND_ATTENTION:
         return RC_POWER_ATTENTION;
+    case RC_BOUND_MEMORY:
+        return RC_POWER_ELEMENTWISE;
     default:
         return RC_POWER_OTHER;
     }
@@ -31,11 +35,13 @@ double rc_power_slows(const rc_power *p, rc_power_class class, double bound, dou
 }
 
 void rc_power_load(const rc_power *p, const rc_effort *e, double t, rc_call_load *out) {
-    double core = p->law[e->class].flop * e->flops * NJ;
-    *out = (rc_call_load){.bound = llround(e->bound * t * PS),
+    const rc_power_law *law = &p->law[e->class];
+    const double core = law->flop * e->flops * NJ, byte = law->byte > 0.0 ? law->byte : p->byte;
+    const bool follows = law->slows > 0.0;
+    *out = (rc_call_load){.bound = follows ? llround(e->bound * t * PS) : 0,
                           .core = llround(core),
                           .core_bound = llround(core * e->bound),
-                          .memory = llround(p->byte * e->bytes * NJ),
+                          .memory = llround(byte * e->bytes * NJ),
                           .class = e->class};
 }
 

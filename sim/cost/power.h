@@ -31,16 +31,20 @@ typedef enum rc_power_class {
     RC_POWER_GEMM,
     RC_POWER_GEMM_FP8,
     RC_POWER_ATTENTION,
-    RC_POWER_OTHER, /* bound by memory: neither time nor power follows the clock */
-    RC_POWER_LINK,  /* transfers: NCCL's CTAs copy at the clock, and draw next to nothing */
+    RC_POWER_OTHER,       /* bound by memory: neither time nor power follows the clock; copies */
+    RC_POWER_ELEMENTWISE, /* bound by memory, too: norms, activations, merges, ... */
+    RC_POWER_DECODE,      /* likewise */
+    RC_POWER_LINK,        /* transfers: NCCL's CTAs copy at the clock, and draw next to nothing */
     RC_POWER_CLASSES
 } rc_power_class;
 
 typedef struct rc_power_law {
-    double flop;  /* J per FLOP at the boost clock */
+    double flop;  /* J per FLOP at the boost clock, beside `byte` */
     double slows; /* exponent of the time */
     double saves; /* exponent of the power */
     double alone; /* time over that at the boost clock when nothing else runs, for long */
+    double
+        byte; /* J per byte of what memory binds; 0: rc_power.byte, and always of the matrix units */
 } rc_power_law;
 
 typedef struct rc_power {
@@ -49,7 +53,7 @@ typedef struct rc_power {
     double idle;      /* W, of a chip that waits between calls */
     double limit;     /* W, mean that the limiter holds under lasting load */
     double from_rest; /* W, the same in the first half second after a rest; limit without rows */
-    double byte;      /* J per byte of HBM traffic */
+    double byte;      /* J per byte of HBM traffic, of a copy */
     rc_power_law law[RC_POWER_CLASSES];
     int rows; /* that it rests on */
 } rc_power;
@@ -57,6 +61,10 @@ typedef struct rc_power {
 /* The state that asks for it: a machine's `state` and a book's. */
 extern const char RC_POWER_LIMITED[];
 
+/* Whether the matrix units bind it. */
+static inline bool rc_power_of_matrix(rc_power_class c) {
+    return c < RC_POWER_OTHER;
+}
 /* The class of an op in a type. */
 rc_power_class rc_power_class_of(rc_op op, rc_dtype d);
 /* How much longer than at the boost clock a call takes at x times it, 0 < x <= 1. `bound` and

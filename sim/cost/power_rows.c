@@ -2,9 +2,11 @@
  *
  * A group is one call at work for several shares of the time. While the clock is the boost clock,
  * mean power is idle + share times what the call draws: a straight line for each group with one
- * intercept for all. Copies then tell the energy of a byte, products and attention that of a FLOP.
+ * intercept for all. Copies then tell the energy of a byte, elementwise ops and decode what a byte of theirs
+ * takes, products and attention that of a FLOP.
  * Rows at lower clocks tell the two exponents of their class, each by least squares of logs through
- * the origin, and rows at work nearly always what the limiter holds.
+ * the origin, and rows at work nearly always what the limiter holds. Rows between products (`hot`) tell what an
+ * op takes at a lower clock, and nothing of its power, for the products draw that.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
@@ -25,7 +27,7 @@ typedef struct sample {
     rc_op op;
     rc_power_class class;
     double share; /* of the time at work */
-    bool from_rest;
+    bool from_rest, hot;
     double flops, bytes;
     size_t group; /* the first sample of the same call */
     double x;     /* clock over the boost clock */
@@ -46,16 +48,17 @@ typedef struct samples {
 
 /* ---- reading ----------------------------------------------------------------------------------- */
 
-static bool condition(const char *variant, double *share, bool *from_rest) {
+static bool condition(const char *variant, sample *s) {
     const char *at = strchr(variant, '@');
     if (at == NULL)
         return false;
     bool duty = strncmp(at, "@duty", 5) == 0;
-    *from_rest = strncmp(at, "@fresh", 6) == 0;
-    if (!duty && !*from_rest)
+    s->from_rest = strncmp(at, "@fresh", 6) == 0;
+    s->hot = strncmp(at, "@hot", 4) == 0;
+    if (!duty && !s->from_rest && !s->hot)
         return false;
-    *share = 0.01 * strtod(at + (duty ? 5 : 6), NULL);
-    return *share > 0.0 && *share <= 1.0;
+    s->share = 0.01 * strtod(at + (duty ? 5 : s->hot ? 4 : 6), NULL);
+    return s->share > 0.0 && s->share <= 1.0;
 }
 
 /* The card that a row is of, behind the condition. */
@@ -67,7 +70,7 @@ static int card_of(const rc_row *r) {
 static bool read_sample(const rc_row *r, const char *base, int card, sample *s) {
     *s = (sample){.row = r};
     if (strcmp(r->machine, base) != 0 || card_of(r) != card || !(r->sm_mhz > 0.0) ||
-        !(r->power_w > 0.0) || !condition(r->variant, &s->share, &s->from_rest))
+        !(r->power_w > 0.0) || !condition(r->variant, s))
         return false;
     size_t n = (size_t)(strchr(r->variant, '@') - r->variant);
     if (n >= sizeof s->variant)
@@ -141,7 +144,7 @@ static sums full_speed(const samples *s, size_t g) {
     sums a = {0};
     for (size_t i = 0; i < s->n; i++) {
         const sample *x = &s->v[i];
-        if (x->group != g || x->x < FULL_SPEED)
+        if (x->group != g || x->x < FULL_SPEED || x->hot)
             continue;
         a.n += 1.0;
         a.s += x->share;
@@ -189,15 +192,15 @@ static void find_groups(samples *s, const rc_power *p) {
     }
 }
 
-/* Energies by least squares of power over rate: of a byte where there are no FLOPs, of a FLOP in
- * each class from what the bytes leave. */
+/* Energies by least squares of power over rate: of a byte where memory binds, of a FLOP in each class from
+ * what the bytes leave. */
 static void find_energies(const samples *s, rc_power *p) {
     double over[RC_POWER_CLASSES] = {0}, under[RC_POWER_CLASSES] = {0};
     for (int pass = 0; pass < 2; pass++) {
         for (size_t g = 0; g < s->n; g++) {
             const sample *x = &s->v[g];
             const group *k = &s->groups[g];
-            bool bytes_alone = x->flops <= 0.0;
+            bool bytes_alone = !rc_power_of_matrix(x->class);
             if (x->group != g || !(k->watts > 0.0) || bytes_alone != (pass == 0))
                 continue;
             double rate = (bytes_alone ? x->bytes : x->flops) / k->t;
@@ -209,8 +212,10 @@ static void find_energies(const samples *s, rc_power *p) {
             p->byte =
                 under[RC_POWER_OTHER] > 0.0 ? over[RC_POWER_OTHER] / under[RC_POWER_OTHER] : 0.0;
     }
-    for (int c = 0; c < RC_POWER_OTHER; c++)
-        p->law[c].flop = under[c] > 0.0 ? over[c] / under[c] : 0.0;
+    for (int c = 0; c < RC_POWER_CLASSES; c++) {
+        const double each = under[c] > 0.0 ? over[c] / under[c] : 0.0;
+        *(rc_power_of_matrix((rc_power_class)c) ? &p->law[c].flop : &p->law[c].byte) = each;
+    }
 }
 
 /* ---- below it ---------------------------------------------------------------------------------- */
@@ -219,7 +224,7 @@ static void find_limits(const samples *s, rc_power *p) {
     double sum[2] = {0}, n[2] = {0};
     for (size_t i = 0; i < s->n; i++) {
         const sample *x = &s->v[i];
-        if (x->x >= HELD_DOWN || x->share < NEARLY_ALWAYS - 1e-9)
+        if (x->x >= HELD_DOWN || x->share < NEARLY_ALWAYS - 1e-9 || x->hot)
             continue;
         sum[x->from_rest] += x->row->power_w;
         n[x->from_rest] += 1.0;
@@ -236,23 +241,26 @@ static double core_of(const rc_power *p, const sample *x, const group *k) {
 }
 
 static void find_exponents(const samples *s, rc_power *p) {
-    double xx[RC_POWER_CLASSES] = {0}, xt[RC_POWER_CLASSES] = {0}, xp[RC_POWER_CLASSES] = {0};
+    double tt[RC_POWER_CLASSES] = {0}, xt[RC_POWER_CLASSES] = {0}; /* of the time */
+    double pp[RC_POWER_CLASSES] = {0}, xp[RC_POWER_CLASSES] = {0}; /* of the power */
     for (size_t i = 0; i < s->n; i++) {
         const sample *x = &s->v[i];
         const group *k = &s->groups[x->group];
-        if (x->x >= HELD_DOWN || x->class == RC_POWER_OTHER || !(k->t > 0.0))
+        const bool matrix = rc_power_of_matrix(x->class);
+        if (x->x >= HELD_DOWN || x->class == RC_POWER_OTHER || !(k->t > 0.0) || !(matrix || x->hot))
             continue;
         double core = core_of(p, x, k), t = x->row->p50, l = log(x->x);
         double drawn = (x->row->power_w - p->idle) / x->share - p->byte * x->bytes / t;
-        if (!(core > 0.0) || !(drawn > 0.0))
+        if (!x->hot && (!(core > 0.0) || !(drawn > 0.0)))
             continue;
-        xx[x->class] += l * l;
+        tt[x->class] += l * l;
         xt[x->class] -= l * log(t / k->t);
-        xp[x->class] += l * log(drawn / core);
+        pp[x->class] += x->hot ? 0.0 : l * l;
+        xp[x->class] += x->hot ? 0.0 : l * log(drawn / core);
     }
-    for (int c = 0; c < RC_POWER_OTHER; c++) {
-        p->law[c].slows = xx[c] > 0.0 ? fmax(xt[c] / xx[c], 0.0) : 0.0;
-        p->law[c].saves = xx[c] > 0.0 ? fmax(xp[c] / xx[c], 0.0) : 0.0;
+    for (int c = 0; c < RC_POWER_CLASSES; c++) {
+        p->law[c].slows = tt[c] > 0.0 ? fmax(xt[c] / tt[c], 0.0) : 0.0;
+        p->law[c].saves = pp[c] > 0.0 ? fmax(xp[c] / pp[c], 0.0) : 0.0;
     }
 }
 
@@ -268,7 +276,7 @@ static void find_alone(const samples *s, rc_power *p) {
     for (size_t g = 0; g < s->n; g++) {
         const sample *x = &s->v[g];
         const group *k = &s->groups[g];
-        if (x->group != g || x->class == RC_POWER_OTHER || !(k->watts > 0.0))
+        if (x->group != g || !rc_power_of_matrix(x->class) || !(k->watts > 0.0))
             continue;
         sum[x->class] +=
             log(alone(p, &p->law[x->class], core_of(p, x, k), p->byte * x->bytes / k->t));

@@ -33,9 +33,19 @@ static int ctas_of(const rc_spec *spec, const rc_machine *m) {
     return m->ring_ctas > 0 && m->ring_ctas < most ? m->ring_ctas : most;
 }
 
-static int sms_of(const rc_spec *spec, const rc_machine *m) {
-    int sms = spec->ring_share.sms > 0 ? spec->ring_share.sms : m->sms - RC_RING_FREE;
-    if (spec->ring_share.gives_way || sms > m->sms)
+/* As the scenario says, else as the engine does. */
+static rc_ring_share share_of(const rc_spec *spec, const rc_machine *m) {
+    rc_ring_share x = spec->ring_share;
+    if (!x.gives_way && x.sms == 0) {
+        x.gives_way = m->ring_gives_way;
+        x.sms = m->ring_sms;
+    }
+    return x;
+}
+
+static int sms_of(const rc_ring_share *share, const rc_machine *m) {
+    int sms = share->sms > 0 ? share->sms : m->sms - RC_RING_FREE;
+    if (share->gives_way || sms > m->sms)
         return m->sms;
     return sms > 1 ? sms : 1;
 }
@@ -49,13 +59,16 @@ rc_contention rc_contention_of(const rc_spec *spec) {
     rc_contention x = {.meets = false};
     const rc_machine *m = rc_costs_machine(spec->costs);
     const rc_beside beside = rc_cost_beside(spec->costs);
-    if (!beside.known || spec->ring_share.apart || spec->phase == RC_MIXED || spec->serial_ring ||
-        spec->layout.cp < 2 || !spec->schedule->message || m->sms < 2 ||
-        states(spec->what_if.overlap_compute) || states(spec->what_if.overlap_comm))
+    const rc_ring_share share = share_of(spec, m);
+    if (!beside.known || share.apart || spec->serial_ring || spec->layout.cp < 2 ||
+        !spec->schedule->message || m->sms < 2 || states(spec->what_if.overlap_compute) ||
+        states(spec->what_if.overlap_comm))
         return x;
     int ctas = ctas_of(spec, m);
     x.meets = true;
-    x.sms = sms_of(spec, m);
+    x.sms = sms_of(&share, m);
+    x.gives_way = share.gives_way;
+    x.mixed = spec->phase == RC_MIXED;
     int spare = m->sms - x.sms;
     x.lost = ctas > spare ? ctas - spare : 0;
     x.lost = x.lost < x.sms ? x.lost : x.sms - 1;
@@ -122,14 +135,15 @@ static meeting meet_decode(const rc_contention *x, const rc_shape *s, int all) {
 }
 
 /* The price of attention that meets a message which takes `message` ps. Where the message waits,
- * what is left of attention once the message has begun runs beside it and is not counted. */
+ * what is left of attention once the message has begun runs beside it and is not counted; but for a mixed
+ * pass, where decode waits for all of it: there the message counts as waiting as long. */
 static rc_time attention_beside(const rc_contention *x, double exponent, const meeting *m,
                                 double alone, double message) {
     double time = alone * pow(m->slower, exponent);
     if (x->lost == 0)
         return rc_ticks_round(time);
     if (x->waits)
-        return rc_ticks_round(fmax(time * m->left, time - message));
+        return rc_ticks_round(x->mixed ? time : fmax(time * m->left, time - message));
     return rc_ticks_round(time * pow(m->shared, exponent));
 }
 
@@ -138,8 +152,8 @@ static rc_time attention_beside(const rc_contention *x, double exponent, const m
  * steps but the last have one price, so the first bears its share of what those behind it take. What
  * is launched by the host overlaps little of the kernel before it anyhow: that is in its gap
  * (rc_space_launches). */
-static void behind_message(const rc_spec *spec, const rc_costs *costs, const rc_beside *beside,
-                           const rc_shape *s, rc_shape_cost *price) {
+static void behind_message(const rc_contention *x, const rc_spec *spec, const rc_costs *costs,
+                           const rc_beside *beside, const rc_shape *s, rc_shape_cost *price) {
     bool decode = s->kind == RC_T_DECODE;
     double behind = decode ? beside->decode_behind : beside->attention_behind;
     if (spec->eager)
@@ -147,8 +161,7 @@ static void behind_message(const rc_spec *spec, const rc_costs *costs, const rc_
             behind - rc_cost_eager_gap(costs, decode ? RC_LAUNCHED_DECODE : RC_LAUNCHED_ATTENTION),
             0.0);
     double steps = spec->layout.cp - 1;
-    double first =
-        spec->ring_share.gives_way && !decode ? beside->clear : behind * (steps - 1.0) / steps;
+    double first = x->gives_way && !decode ? beside->clear : behind * (steps - 1.0) / steps;
     price->duration = rc_ticks_add(price->alone, rc_ticks_round(behind * RC_PS_PER_S));
     price->beside = rc_ticks_add(price->beside, rc_ticks_round(first * RC_PS_PER_S));
 }
@@ -171,8 +184,11 @@ static bool ring_message(const rc_shape *s) {
     return s->kind == RC_T_MESSAGE && s->part == RC_P_SENDRECV;
 }
 
-static bool ring_attention(const rc_shape *s) {
-    return (s->kind == RC_T_ATTENTION || s->kind == RC_T_DECODE) && s->part == RC_P_ATTENTION;
+/* In a step of prompts with sequences that decode beside them the message shares the chip with the prompts'
+ * attention: decode is launched behind it. */
+static bool meets_message(const rc_spec *spec, const rc_shape *s) {
+    const bool decode = s->kind == RC_T_DECODE && spec->phase != RC_MIXED;
+    return (s->kind == RC_T_ATTENTION || decode) && s->part == RC_P_ATTENTION;
 }
 
 void rc_contend(const rc_spec *spec, const rc_costs *costs, const rc_program *p,
@@ -191,7 +207,7 @@ void rc_contend(const rc_spec *spec, const rc_costs *costs, const rc_program *p,
         const rc_shape *s = &p->shapes[i];
         double alone = (double)prices[i].alone;
         launch l;
-        if (!ring_attention(s) || !(alone > 0.0))
+        if (!meets_message(spec, s) || !(alone > 0.0))
             continue;
         int all = rc_costs_machine(costs)->sms;
         meeting m = s->kind == RC_T_DECODE
@@ -199,7 +215,7 @@ void rc_contend(const rc_spec *spec, const rc_costs *costs, const rc_program *p,
                         : meet(&x, launch_of(p, s, &l) ? &l : NULL, all, message / alone);
         prices[i].beside = attention_beside(&x, beside.sms, &m, alone, message);
         sum += (double)prices[i].beside;
-        behind_message(spec, costs, &beside, s, &prices[i]);
+        behind_message(&x, spec, costs, &beside, s, &prices[i]);
         if ((prices[i].beside != prices[i].alone || prices[i].duration != prices[i].alone) &&
             prices[i].basis < RC_MODELLED)
             prices[i].basis = RC_MODELLED;

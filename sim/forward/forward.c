@@ -92,7 +92,7 @@ rc_status rc_forward_lay_out(const rc_spec *spec, rc_program *program, rc_run *r
     rc_memory memory;
     rc_costs *slower = NULL;
     rc_spec at_clock = *spec;
-    rc_clock found = {0.0, 0.0, 0.0, 0.0};
+    rc_clock found = {.mhz = 0.0};
     rc_pace pace = {1.0, NULL};
     RC_TRY(rc_forward_check(spec, &memory, err));
     RC_TRY(pace_alone(spec, &found, &pace, err));

@@ -98,6 +98,7 @@ typedef struct rc_ring_times { /* one layer, GPU 0, seconds: what Tables 5 and 8
 typedef struct rc_clock {
     double mhz, boost_mhz;
     double watts, limit; /* mean power over the pass; what the board may draw */
+    double wanted;       /* W, what it would draw at the boost clock */
 } rc_clock;
 
 typedef struct rc_forward {
@@ -156,8 +157,9 @@ typedef enum rc_forward_path {
 } rc_forward_path;
 
 typedef struct rc_forward_timing {
-    int64_t ticks; /* ps: those of rc_forward_run */
-    double time;   /* s */
+    int64_t ticks;       /* ps: those of rc_forward_run */
+    int64_t boost_ticks; /* ps: at the boost clock; `ticks` without a power model */
+    double time;         /* s */
     rc_memory memory;
     rc_clock clock;
     rc_forward_path path;

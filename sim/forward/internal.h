@@ -72,6 +72,8 @@ rc_status rc_shape_draw(const rc_costs *costs, const rc_program *p, const rc_sha
 typedef struct rc_contention {
     bool meets; /* attention and messages take something from each other, and it is known what */
     bool waits; /* the message of a step waits for attention to leave it its SMs */
+    bool gives_way;
+    bool mixed; /* decode is launched behind the attention of prompts */
     int sms;    /* that attention takes beside a message */
     int lost;   /* SMs of these that the message needs */
 } rc_contention;

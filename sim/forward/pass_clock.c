@@ -27,7 +27,8 @@ static rc_pace pace_of(const rc_spec *spec, const rc_power *card, const rc_load 
                        rc_clock *out) {
     double limit = rc_costs_power_limit(spec->costs, card);
     rc_power_point at = rc_power_solve(card, load, t, limit);
-    *out = (rc_clock){at.clock * card->boost, card->boost, at.watts, limit};
+    const double wanted = rc_power_solve(card, load, t, INFINITY).watts;
+    *out = (rc_clock){at.clock * card->boost, card->boost, at.watts, limit, wanted};
     return (rc_pace){at.clock, card};
 }
 

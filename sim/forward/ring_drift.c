@@ -5,7 +5,7 @@
 #include <string.h>
 #include "sim/forward/line.h"
 
-enum { HOST, COMPUTE, COMM, MSG, ATT, NEXT, ENDED, ARRAYS };
+enum { HOST, COMPUTE, COMM, MSG, ATT, NEXT, ARRAYS };
 
 typedef struct drift {
     const rc_ring *k;
@@ -52,11 +52,11 @@ static void launch_ahead(const drift *d) {
         d->x[HOST][g] = rc_line_plus(d->x[HOST][g], d->k->eager ? d->k->launch : 0);
 }
 
-static void send_behind(const drift *d, int step, const rc_line *ended) {
+static void send_behind(const drift *d, int step) {
     const rc_ring *k = d->k;
     rc_line *lane = d->x[COMM], *next = d->x[NEXT];
     const rc_line *compute = d->x[COMPUTE], *ready = step == 0 ? compute : d->x[MSG] - 1;
-    const rc_line *att = ended + 1, *msg = d->x[MSG] + 1;
+    const rc_line *att = d->x[ATT] + 1, *msg = d->x[MSG] + 1;
     rc_time most = *d->most;
     for (int g = 1; g <= k->n; g++) {
         const rc_line w[] = {lane[g], compute[g], ready[g], att[g], msg[g]};
@@ -68,25 +68,34 @@ static void send_behind(const drift *d, int step, const rc_line *ended) {
 static void attend(const drift *d, int step) {
     const rc_ring *k = d->k;
     const uint16_t *cell = k->cells + (size_t)step * (size_t)k->n;
-    rc_line *host = d->x[HOST], *compute = d->x[COMPUTE], *att = d->x[ATT];
+    rc_line *host = d->x[HOST], *compute = d->x[COMPUTE];
     const rc_line *arrived = step == 0 ? d->x[COMPUTE] : d->x[MSG] - 1;
     rc_time most = *d->most, launch = k->eager ? k->launch : 0;
     for (int g = 1; g <= k->n; g++) {
         const rc_time *cost = rc_ring_costs(k, step, g - 1 == k->slow);
-        rc_line launched = rc_line_plus(host[g], launch);
-        const rc_line w[] = {compute[g], launched, arrived[g]};
-        rc_line end = rc_line_plus(rc_line_latest(w, 3, &most), cost[cell[g - 1]]);
-        if (k->decodes) {
-            launched = rc_line_plus(launched, launch);
-            const rc_line v[] = {end, launched};
-            cost = g - 1 == k->slow ? k->slowed : k->cost;
-            end = rc_line_plus(rc_line_latest(v, 2, &most), cost[k->block->decode]);
-        }
-        host[g] = launched;
-        compute[g] = att[g] = end;
+        host[g] = rc_line_plus(host[g], launch);
+        const rc_line w[] = {compute[g], host[g], arrived[g]};
+        compute[g] = rc_line_plus(rc_line_latest(w, 3, &most), cost[cell[g - 1]]);
     }
     *d->most = most;
-    close_ring(d->x[ATT], k->n);
+}
+
+static void decode(const drift *d) {
+    const rc_ring *k = d->k;
+    rc_line *host = d->x[HOST], *compute = d->x[COMPUTE];
+    rc_time most = *d->most, launch = k->eager ? k->launch : 0;
+    for (int g = 1; g <= k->n; g++) {
+        const rc_time *cost = g - 1 == k->slow ? k->slowed : k->cost;
+        host[g] = rc_line_plus(host[g], launch);
+        const rc_line w[] = {compute[g], host[g]};
+        compute[g] = rc_line_plus(rc_line_latest(w, 2, &most), cost[k->block->decode]);
+    }
+    *d->most = most;
+}
+
+static void step_ends(const drift *d) {
+    memcpy(d->x[ATT] + 1, d->x[COMPUTE] + 1, (size_t)d->k->n * sizeof *d->x[ATT]);
+    close_ring(d->x[ATT], d->k->n);
 }
 
 static void turn(drift *d) {
@@ -115,11 +124,14 @@ void rc_ring_drift(const rc_ring *k, rc_line *lines, rc_line *scratch, rc_time *
             launch_ahead(&d);
         else if (j < k->n - 1)
             send(&d, j, k->attends || j == 0);
-        memcpy(d.x[ENDED], d.x[ATT], (n + 2) * sizeof *lines);
         if (k->attends)
             attend(&d, j);
         if (j < k->n - 1 && k->waits)
-            send_behind(&d, j, d.x[ENDED]);
+            send_behind(&d, j);
+        if (k->attends && k->decodes)
+            decode(&d);
+        if (k->attends)
+            step_ends(&d);
         if (j < k->n - 1)
             turn(&d);
     }

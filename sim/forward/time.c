@@ -45,6 +45,7 @@ static rc_status engine(const rc_spec *spec, rc_forward_timing *out, rc_error *e
     RC_TRY(events(spec, spec->costs, &whole, err));
     if (rc_costs_power(spec->costs) != NULL)
         pace = rc_clock_solve(spec, &whole.load, whole.ticks, &out->clock);
+    out->boost_ticks = whole.ticks;
     if (pace.clock < 1.0) {
         rc_costs *slower = NULL;
         RC_TRY(rc_costs_at_pace(spec->costs, pace, &slower, err));
@@ -72,6 +73,7 @@ static rc_status evaluate(rc_forward_ctx *ctx, const rc_spec *spec, rc_replay *r
     busy_basis(r, spec, &work, out->busy_basis);
     if (rc_costs_power(spec->costs) != NULL)
         pace = rc_clock_solve(spec, &work.load, out->ticks, &out->clock);
+    out->boost_ticks = out->ticks;
     if (pace.clock == 1.0)
         return RC_OK;
     RC_TRY(rc_evaluator_at_pace(ctx, spec, r, pace, done, err));

@@ -83,6 +83,10 @@ const rc_key rc_keys_machine[] = {
     CHOICE("engine.ring_pages", "in-place copied", "=in-place", "time",
            "keys and values that a ring sends: from where they lie, or copied out of their pages "
            "into one message first"),
+    WHOLE("engine.ring_sms", 0, 1 << 20, "SMs", "all but 8", "time", NONE,
+          "of attention beside a message of a ring, where the scenario does not say; 0: all, and "
+          "it gives "
+          "way, tile by tile"),
     CHOICE(
         "engine.quantize", "fused apart with-all-reduce", "=fused", "time",
         "inputs of fp8 products: quantised by the norm before them, by a kernel of its own, or in "
@@ -121,6 +125,11 @@ const rc_key rc_keys_machine[] = {
         "calibration.state", "burst sustained power_limited", NEEDED, "time",
         "clock state of the costs: a cool chip, one after seconds of load, or the clock at which a "
         "pass draws what the board may"),
+    NUMBER(
+        "calibration.power_window", TIME, 0.0, 10.0, "", "=0", "time", NONE,
+        "of power_limited, in serving: over which the board's limiter averages power, so that a "
+        "pass behind "
+        "lighter ones runs at the boost clock at first; 0: each pass at the clock of its own mean"),
     TEXT(
         "calibration.model_errors", "none", "p5, p95",
         "table of how far forecasts of whole passes of this machine are off, by transport and "

@@ -20,6 +20,7 @@
     X(hop_latency, "network.hop_latency")                                                          \
     X(launch, "host.launch")                                                                       \
     X(eager_gap, "host.eager_gap")                                                                 \
+    X(power_window, "calibration.power_window")                                                    \
     X(ring_step, "engine.ring_step")                                                               \
     X(ring_step_cached, "engine.ring_step_cached")                                                 \
     X(fp8_matrix, "engine.fp8_matrix")                                                             \

@@ -98,6 +98,10 @@ static rc_status read_ring(const rc_section *s, bool all, rc_machine *m, rc_erro
         RC_TRY(rc_section_choice(s, "ring_pages", &i, err));
         m->ring_copies = i == 1;
     }
+    if (all || rc_section_has(s, "ring_sms")) {
+        RC_TRY(whole(s, "ring_sms", &m->ring_sms, err));
+        m->ring_gives_way = m->ring_sms == 0 && rc_section_has(s, "ring_sms");
+    }
     return RC_OK;
 }
 
@@ -322,6 +326,7 @@ static rc_status read_calibration(const rc_section *root, const char *folder, rc
     RC_TRY(rc_section_text(&s, "collectives", m->collectives, sizeof m->collectives, err));
     RC_TRY(read_sources(&s, m, err));
     RC_TRY(choice(&s, "state", m->state, sizeof m->state, err));
+    RC_TRY(number(&s, "power_window", m, err));
     RC_TRY(read_stand_in(&s, folder, m, err));
     RC_TRY(read_model_errors(&s, folder, m, err));
     RC_TRY(read_transfer(&s, m, err));

@@ -97,8 +97,10 @@ typedef struct rc_machine {
     bool whole_tiles;        /* prefill attention does not split its tiles along the keys */
     bool ring_stripes;       /* a rank of a ring has every N-th token of a prompt, not two chunks */
     bool ring_copies;        /* keys that a ring sends are copied out of their pages first */
-    rc_quantise quantise;    /* how the inputs of fp8 products become fp8 */
-    bool own_all_reduce;     /* rows of all-reduces called "custom" answer where there are some */
+    bool ring_gives_way;  /* attention beside a message takes all SMs that no message has; else */
+    int ring_sms;         /* those that it takes; 0: all but some (rc_ring_share of sim/forward) */
+    rc_quantise quantise; /* how the inputs of fp8 products become fp8 */
+    bool own_all_reduce;  /* rows of all-reduces called "custom" answer where there are some */
     double
         own_limit[3]; /* bytes up to which the engine's own all-reduce goes, among 2, 4 and 8 GPUs
                             (fewer: as 2, between: as the next) */
@@ -114,7 +116,9 @@ typedef struct rc_machine {
                                    answer for types that the base has none of, carried over by
                                    peaks; "": none */
     double stand_in_bf16_rate, stand_in_fp8_rate, stand_in_hbm_rate; /* published, of that part */
-    char state[16];        /* "burst", "sustained" or "power_limited" */
+    char state[16]; /* "burst", "sustained" or "power_limited" */
+    double
+        power_window; /* s over which the limiter of the board averages power; 0: each pass by itself */
     bool from_rest;        /* power_limited: passes begin on a chip that was idle; no key sets it */
     double base_bf16_rate; /* FLOP/s, published peaks of the base: which of matrix and HBM binds
                               there */

@@ -123,7 +123,7 @@ static rc_status pass_time(const plan_passes *x, size_t at, const rc_pass *pass,
                            rc_error *err) {
     rc_pass_cost cost;
     RC_TRY(rc_pass_forward_time(x->sources[at].forward, pass, &cost, err));
-    *out = (double)cost.time / RC_PS_PER_S;
+    *out = (double)(cost.time - cost.saved) / RC_PS_PER_S; /* what it takes at the least */
     return RC_OK;
 }
 

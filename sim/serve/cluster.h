@@ -213,6 +213,16 @@ typedef struct decode_batch { /* decode_batch.c: requests that decode together *
     int64_t ended_context; /* sum of the keys that they see there, less one */
 } decode_batch;
 
+/* power_limiter.c: of a replica's GPUs, all alike. */
+typedef struct recent_power {
+    double mean;   /* W, that the limiter has seen */
+    rc_time until; /* then */
+} recent_power;
+typedef struct power_limiter {
+    double window;      /* s; 0: each pass runs at the clock of its own mean */
+    double idle, limit; /* W */
+} power_limiter;
+
 /* Passes of the running batch that follow the one under way and are known to follow: their times. */
 enum { STRIDE_MOST = 16 };     /* passes, with the one under way */
 typedef struct decode_stride { /* decode_stride.c */
@@ -220,6 +230,7 @@ typedef struct decode_stride { /* decode_stride.c */
     rc_time at;                /* end of the pass under way */
     int64_t context;           /* of that pass */
     rc_pass_cost cost[STRIDE_MOST - 1];
+    recent_power power[STRIDE_MOST - 1]; /* behind each of them */
 } decode_stride;
 
 typedef struct prompt_piece { /* of a prompt that a pass computes, or all of it */
@@ -272,6 +283,7 @@ typedef struct replica {
     uint32_t stages; /* likewise */
     forming_pass forming;
     replica_stages stage;
+    recent_power power;
     uint32_t load;     /* router.c: requests here and not ended */
     int layout;        /* layouts.c: of the last prefill, in the condition */
     rc_time host_free; /* transfer.c: the host link is busy until then */
@@ -370,9 +382,15 @@ typedef struct cluster {
     int fault_count, fault_next;
     run_counts counts;
     work_sharing sharing;
+    power_limiter limiter;
     rc_serve_result *out;      /* metrics.c */
     struct serve_spans *spans; /* serve_spans.c; NULL: nobody wants a timeline */
 } cluster;
+
+/* ---- power_limiter.c ---- */
+void limiter_create(cluster *c); /* with the replicas, none of which has done anything */
+/* What a pass that begins now takes, for what ran before it; and `p` behind it. */
+void limiter_pass(const cluster *c, rc_time now, recent_power *p, rc_pass_cost *cost);
 
 /* ---- pass_player.c ---- */
 /* The time of the pass that has just been formed, from options->player. */

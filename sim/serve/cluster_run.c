@@ -120,6 +120,7 @@ static rc_status create(cluster *c, const rc_trace *whole, rc_error *err) {
     RC_TRY(scratch_create(c, err));
     rc_rng_seed(&c->rng, c->options->seed ^ STEP_DRAWS);
     RC_TRY(create_replicas(c, err));
+    limiter_create(c);
     RC_TRY(router_create(c, err));
     RC_TRY(spans_create(c, err));
     return network_create(c, err);

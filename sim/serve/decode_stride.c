@@ -41,6 +41,7 @@ rc_time stride_plan(cluster *c, microbatch *m, const rc_pass *pass, rc_time end)
     decode_stride *l = &m->stride;
     replica *home = m->home;
     rc_pass next = *pass;
+    recent_power power = home->power;
     l->count = l->done = 0;
     l->at = end;
     l->context = pass->context;
@@ -53,6 +54,8 @@ rc_time stride_plan(cluster *c, microbatch *m, const rc_pass *pass, rc_time end)
             cluster_fail(c, st);
             break;
         }
+        limiter_pass(c, end, &power, cost);
+        l->power[l->count] = power;
         end = rc_ticks_add(end, cost->time);
     }
     return end;
@@ -71,6 +74,7 @@ static void apply(cluster *c, microbatch *m, rc_time until) {
             decode_grow(c, m, l->at);
         home->stage.busy[0] += l->at - m->pass.start;
         m->pass.start = l->at;
+        home->power = l->power[l->done];
         l->at += l->cost[l->done++].time;
     }
     const uint32_t n = l->done - from;

@@ -51,11 +51,13 @@ static size_t add_decodes(const cluster *c, const microbatch *m, size_t n) {
 }
 
 /* Without `overlap`, which no player takes, the host's time is a summand. */
-static rc_status add_modelled(cluster *c, replica *r, const rc_pass *formed, rc_played_pass *pass) {
+static rc_status add_modelled(cluster *c, replica *r, const rc_pass *formed, rc_time now,
+                              rc_played_pass *pass) {
     rc_pass_cost cost;
     if (!c->options->player->modelled)
         return RC_OK;
     RC_TRY(pool_pass_time(c, r, formed, &cost, c->err));
+    limiter_pass(c, now, &r->power, &cost);
     pass->model_host = pool_host_time(c->spec, formed);
     pass->model_gpu = cost.time - pass->model_host;
     return RC_OK;
@@ -70,7 +72,7 @@ rc_status player_time(cluster *c, microbatch *m, const rc_pass *formed, rc_time 
     rc_played_pass pass = {.at = c->scratch.played, .count = n, .start = now, .kv = r->kv};
     assert(n > 0);
     RC_TRY(pool_pass_schedule(c, pool_of(c, r), formed, &pass.schedule, c->err));
-    RC_TRY(add_modelled(c, r, formed, &pass));
+    RC_TRY(add_modelled(c, r, formed, now, &pass));
     RC_TRY(x->pass(x->ctx, &pass, took, c->err));
     return *took > 0 ? RC_OK
                      : rc_fail(c->err, RC_E_INTERNAL, "a pass that was played took no time");

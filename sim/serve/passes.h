@@ -40,6 +40,9 @@ typedef struct rc_pass {
 
 typedef struct rc_pass_cost {
     rc_time time;
+    rc_time
+        saved; /* by which it would be shorter at the boost clock; 0 where the machine has no power_window */
+    float wanted;                /* W, its mean at the boost clock; likewise */
     float rests[RC_BASIS_COUNT]; /* share of the work of a GPU by what its cost rests on */
 } rc_pass_cost;
 

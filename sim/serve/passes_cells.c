@@ -155,8 +155,8 @@ static double along(const double *w, const double *time) {
     return w[0] * time[0] + w[1] * time[1] + w[2] * time[2];
 }
 
-/* Product of quadratics through the nodes: their values at v, summed. */
-static double interpolate(const rc_cell_nodes *n, int dims, const double *v) {
+/* Product of quadratics through `of` at the nodes: their values at v, summed. */
+static double interpolate(const rc_cell_nodes *n, const double *of, int dims, const double *v) {
     double w[RC_CELL_DIMS][3], row[RC_CELL_NODES / 3], field[3];
     for (int d = 0; d < dims; d++) {
         const double a = v[d] - n->x[d][0], b = v[d] - n->x[d][1], c = v[d] - n->x[d][2];
@@ -165,7 +165,7 @@ static double interpolate(const rc_cell_nodes *n, int dims, const double *v) {
         w[d][2] = a * b * n->share[d][2];
     }
     for (int i = 0; i < power3(dims) / 3; i++)
-        row[i] = along(w[0], &n->time[3 * i]);
+        row[i] = along(w[0], &of[3 * i]);
     if (dims == 1)
         return row[0];
     for (int i = 0; i < power3(dims) / 9; i++)
@@ -174,9 +174,16 @@ static double interpolate(const rc_cell_nodes *n, int dims, const double *v) {
 }
 
 static void answer(const rc_cell *c, int dims, const double *v, rc_pass_cost *out) {
-    const double time = interpolate(&c->of.nodes, dims, v);
-    out->time = time > 1.0 ? (rc_time)(time + 0.5) : 1;
-    memcpy(out->rests, c->of.nodes.rests, sizeof out->rests);
+    const rc_cell_nodes *n = &c->of.nodes;
+    const double time = interpolate(n, n->time, dims, v);
+    *out = (rc_pass_cost){.time = time > 1.0 ? (rc_time)(time + 0.5) : 1};
+    memcpy(out->rests, n->rests, sizeof out->rests);
+    if (!n->limited)
+        return;
+    const double saved = interpolate(n, n->saved, dims, v);
+    out->saved =
+        (rc_time)fmin(fmax(saved, 0.0), 0.5 * time); /* quadratics overshoot where it begins */
+    out->wanted = (float)fmax(interpolate(n, n->wanted, dims, v), 0.0);
 }
 
 /* Simulate at places x; v: the whole values that these are moved to. */
@@ -209,6 +216,9 @@ static rc_status fill(rc_passes *p, const rc_cell *c, int dims, rc_cell_nodes *n
         for (int d = 0; d < dims; d++)
             n->x[d][place_of(i, d)] = v[d];
         n->time[i] = (double)cost.time;
+        n->saved[i] = (double)cost.saved;
+        n->wanted[i] = (double)cost.wanted;
+        n->limited = n->limited || cost.wanted > 0.0F;
         for (int b = 0; b < RC_BASIS_COUNT; b++)
             n->rests[b] += cost.rests[b] / (float)power3(dims);
     }
@@ -222,7 +232,7 @@ static rc_status fill(rc_passes *p, const rc_cell *c, int dims, rc_cell_nodes *n
 }
 
 static bool is_close(const rc_cell_nodes *n, int dims, const double *v, double time) {
-    return fabs(interpolate(n, dims, v) / time - 1.0) <= RC_PASSES_TOLERANCE;
+    return fabs(interpolate(n, n->time, dims, v) / time - 1.0) <= RC_PASSES_TOLERANCE;
 }
 
 /* Places inside a cell where it is held against the source: multiples of numbers whose sequences leave

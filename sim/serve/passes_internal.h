@@ -54,7 +54,10 @@ typedef struct rc_cell_nodes {
     double x[RC_CELL_DIMS][3];     /* where they are */
     double share[RC_CELL_DIMS][3]; /* one over the distances from the two others, multiplied */
     double time[RC_CELL_NODES];    /* ps, there; first dimension fastest */
-    float rests[RC_BASIS_COUNT];   /* mean */
+    bool limited;                  /* the two below are not all 0 */
+    double saved[RC_CELL_NODES];   /* of rc_pass_cost */
+    double wanted[RC_CELL_NODES];
+    float rests[RC_BASIS_COUNT]; /* mean */
 } rc_cell_nodes;
 typedef struct rc_cell {
     rc_cell_key key;

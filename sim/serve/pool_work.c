@@ -150,7 +150,7 @@ static rc_status pass_time(cluster *c, pool *p, rc_pass *pass, stage_seconds *ou
     pass->elsewhere = tokens * (rc_pool_groups(p->spec) - 1);
     RC_TRY(pool_pass_time(c, &probe, pass, &cost, err));
     if (probe.stages == 1)
-        c->scratch.work[0] = cost.time;
+        c->scratch.work[0] = cost.time - cost.saved;
     for (uint32_t s = 0; s < probe.stages; s++)
         out->of[s] = (double)c->scratch.work[s] / RC_PS_PER_S;
     return RC_OK;

@@ -286,6 +286,8 @@ static bool start(cluster *c, replica *first, uint32_t k, rc_time now) {
         cluster_fail(c, st);
         return false;
     }
+    if (!c->options->player)
+        limiter_pass(c, now, &first->power, &cost);
     for (uint32_t g = 0; g < groups; g++) {
         microbatch *m = &first[g].mb[k];
         if (pass[g].prefills + pass[g].decodes > 0) {
@@ -351,6 +353,7 @@ static void decode_on(cluster *c, microbatch *m, rc_time now) {
         cluster_fail(c, st);
         return;
     }
+    limiter_pass(c, now, &r->power, &cost);
     metrics_pass(c, r, &pass, &cost);
     metrics_state(c, now);
     r->forming.gave_way = false;

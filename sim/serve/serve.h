@@ -346,10 +346,12 @@ rc_status rc_pass_player_takes(const rc_serve *s, rc_error *err);
 typedef struct rc_serve_options {
     const rc_costs *costs; /* of the scenario's machine; shared, not changed */
     uint64_t seed;
-    bool exact;           /* every pass simulated, none interpolated */
-    bool compare;         /* every pass both ways; the run goes on with the memoised time */
-    bool quiet;           /* no progress line */
-    bool work;            /* what the requests need of each pool at the least, too */
+    bool exact;   /* every pass simulated, none interpolated */
+    bool compare; /* every pass both ways; the run goes on with the memoised time */
+    bool quiet;   /* no progress line */
+    bool work;    /* what the requests need of each pool at the least, too */
+    bool
+        idle_left_out; /* GPUs never rest: passes follow each other as those of ringcast-calib serve do */
     bool until_missed;    /* of rc_serve_run: end as soon as rc_serve_result.missed is sure */
     rc_served *rows;      /* [requests], or NULL */
     int threads;          /* of rc_serve_stream; 0: one a core */

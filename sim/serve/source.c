@@ -218,9 +218,14 @@ rc_status rc_pass_forward_time(void *ctx, const rc_pass *pass, rc_pass_cost *out
     const int drafts = f->serve->drafts;
     rc_forward_timing result;
     rc_spec spec;
+    *out = (rc_pass_cost){.time = 0};
     RC_TRY(spec_of(f, pass, drafts + 1, &spec, err));
     RC_TRY(rc_forward_time(f->ctx, &spec, &result, err));
     out->time = result.ticks;
+    if (f->machine.power_window > 0.0) {
+        out->saved = result.ticks - result.boost_ticks;
+        out->wanted = (float)result.clock.wanted;
+    }
     for (int b = 0; b < RC_BASIS_COUNT; b++)
         out->rests[b] = (float)result.busy_basis[b];
     if (drafts == 0)

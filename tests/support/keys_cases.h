@@ -217,6 +217,7 @@ static const keys_case keys_cases[] = {
     {M, "engine.attention", "ring", "", "split|whole", "", 0, 0},
     {M, "engine.ring_tokens", "ring", "", "zigzag|stripes", "", 0, 0},
     {M, "engine.ring_pages", "ring", "", "in-place|copied", "", 0, 0},
+    {M, "engine.ring_sms", "meet", "", "-|0", "", 0, 0},
     {M, "engine.quantize", "pre", "dtypes.ffn_weights=fp8", "fused|apart|with-all-reduce", "", 0,
      0},
     {M, "engine.nvls", "pre", "", "true|false", "", 0, 0},

@@ -435,7 +435,8 @@ PROP_UNUSED static void fake_costs(prop_case *c, rc_costs *k) {
 /* In half of the cases costs with a power model, whose limit most passes exceed: time and power of
  * products and attention follow the clock. */
 PROP_UNUSED static void fake_power(prop_case *c, rc_costs *k) {
-    const rc_power_law law = {1000.0 * (0.2 + prop_unit(c)), prop_unit(c), 2.0 * prop_unit(c), 1.0};
+    const rc_power_law law = {1000.0 * (0.2 + prop_unit(c)), prop_unit(c), 2.0 * prop_unit(c), 1.0,
+                              0.0};
     if (prop_one_in(c, 2))
         return;
     k->power = (rc_power){.known = true,

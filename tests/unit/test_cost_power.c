@@ -21,8 +21,8 @@ static void near_to(double x, double want, double within) {
 #define FROM_REST 720.0
 #define BOOST 1980.0
 #define BYTE 110e-12
-static const rc_power_law GEMM = {1.0e-12, 0.4, 1.2, 0.0};
-static const rc_power_law ATTENTION = {1.2e-12, 0.5, 1.5, 0.0};
+static const rc_power_law GEMM = {1.0e-12, 0.4, 1.2, 0.0, 0.0};
+static const rc_power_law ATTENTION = {1.2e-12, 0.5, 1.5, 0.0, 0.0};
 
 typedef struct call {
     const char *op, *variant, *dtype;
@@ -315,8 +315,9 @@ static void test_what_follows(void **state) {
     near_to(rc_power_slows(&p, RC_POWER_GEMM, 1.0, 0.7), pow(0.7, -0.4), 1e-12);
     assert_true(rc_power_class_of(RC_COST_GEMM, RC_FP8) == RC_POWER_GEMM_FP8);
     assert_true(rc_power_class_of(RC_COST_PREFIX, RC_BF16) == RC_POWER_ATTENTION);
-    assert_true(rc_power_class_of(RC_COST_DECODE, RC_BF16) == RC_POWER_OTHER);
-    assert_true(rc_power_class_of(RC_COST_MERGE, RC_BF16) == RC_POWER_OTHER);
+    assert_true(rc_power_class_of(RC_COST_DECODE, RC_BF16) == RC_POWER_DECODE);
+    assert_true(rc_power_class_of(RC_COST_MERGE, RC_BF16) == RC_POWER_ELEMENTWISE);
+    assert_true(rc_power_class_of(RC_COST_COPY, RC_BF16) == RC_POWER_OTHER);
 }
 
 int main(void) {

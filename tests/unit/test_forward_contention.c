@@ -150,6 +150,89 @@ static void test_default(void **state) {
     assert_int_equal(rc_contention_of(&r.f.spec).sms, 5);
 }
 
+/* What the engine does where the scenario does not say. */
+static void test_of_the_engine(void **state) {
+    (void)state;
+    ring r;
+    make(&r, 1056, 1000000, 400000);
+    r.f.spec.ring_share = (rc_ring_share){.sms = 0};
+    r.f.costs.machine.ring_gives_way = true;
+    rc_contention x = rc_contention_of(&r.f.spec);
+    assert_true(x.waits && x.gives_way && x.sms == 132 && x.lost == 2);
+    r.f.spec.ring_share.sms = 66;
+    x = rc_contention_of(&r.f.spec);
+    assert_true(!x.waits && !x.gives_way && x.sms == 66 && x.lost == 0);
+    r.f.spec.ring_share.sms = 0;
+    r.f.costs.machine.ring_gives_way = false;
+    r.f.costs.machine.ring_sms = 131;
+    x = rc_contention_of(&r.f.spec);
+    assert_true(x.waits && !x.gives_way && x.sms == 131 && x.lost == 1);
+    r.f.spec.ring_share = (rc_ring_share){.gives_way = true};
+    assert_int_equal(rc_contention_of(&r.f.spec).sms, 132);
+    r.f.spec.ring_share = (rc_ring_share){.apart = true};
+    assert_false(rc_contention_of(&r.f.spec).meets);
+}
+
+/* Sequences that decode beside prompts have a launch of their own behind the prompts', which takes what it
+ * takes. */
+static void test_mixed(void **state) {
+    (void)state;
+    ring r, alone;
+    make(&alone, 1040, 1000000, 400000);
+    contend(&alone);
+    make(&r, 1040, 1000000, 400000);
+    r.f.spec.phase = RC_MIXED;
+    r.f.costs.beside.decode_behind = 3e-9;
+    r.shape[OTHER] = (rc_shape){.kind = RC_T_DECODE, .part = RC_P_ATTENTION, .a = 2, .b = 32768};
+    r.shape[OTHER].hq = 16;
+    r.shape[OTHER].hkv = 1;
+    r.price[OTHER].alone = 77;
+    assert_true(rc_contention_of(&r.f.spec).waits);
+    contend(&r);
+    assert_true(alone.price[ATTENTION].beside < 1000000);
+    assert_int_equal(r.price[ATTENTION].beside, 1000000); /* decode waits for all of it */
+    assert_int_equal(r.price[ATTENTION].duration, 1000000);
+    assert_int_equal(r.price[MESSAGE].duration, alone.price[MESSAGE].duration);
+}
+
+/* Two ranks, attention of a step of `prompts` ps and then decode of `decode`: the message of `takes` leaves when
+ * prompts leave the chip and runs beside decode. */
+static rc_time mixed_ring(rc_time prompts, rc_time decode, rc_time takes, bool unfold) {
+    fake_pass f;
+    rc_forward out;
+    fake_one_prompt(1, 16, 1, 2, 4 * 8 * 132, &f);
+    f.x.seqs[1] = f.x.seqs[2] = (rc_sequence){1, 512};
+    f.spec.seq_count = 3;
+    f.spec.phase = RC_MIXED;
+    f.spec.eager = false;
+    f.spec.unfold = unfold;
+    f.costs.machine.ring_step = f.costs.machine.launch = 0.0;
+    for (int i = 0; i < FAKE_KINDS; i++)
+        f.costs.fixed[i] = f.costs.slope[i] = 0;
+    f.costs.per_key = 0;
+    f.costs.fixed[FAKE_ATTENTION] = prompts;
+    f.costs.fixed[FAKE_DECODE] = decode;
+    f.costs.latency = takes;
+    f.costs.peer_rate = f.costs.link_rate = 1e30;
+    f.costs.beside = (rc_beside){.known = true, .sms = 1.0, .message = 1.0};
+    f.spec.ring_share.gives_way = true;
+    assert_int_equal(rc_forward_run(&f.spec, &out, NULL), RC_OK);
+    return out.ticks;
+}
+
+static void test_mixed_pass(void **state) {
+    (void)state;
+    for (int unfold = 0; unfold < 2; unfold++) {
+        const rc_time none = mixed_ring(1000000, 300000, 1, unfold);
+        /* hidden behind decode up to its length; what is longer shows */
+        assert_in_range(mixed_ring(1000000, 300000, 200000, unfold) - none, 0, 200002);
+        const rc_time some = mixed_ring(1000000, 300000, 500000, unfold);
+        assert_int_equal(mixed_ring(1000000, 300000, 900000, unfold) - some, 400000);
+        assert_int_equal(mixed_ring(1000000, 400000, 900000, unfold),
+                         mixed_ring(1000000, 300000, 900000, unfold) + 100000);
+    }
+}
+
 static void test_where_nothing_meets(void **state) {
     (void)state;
     ring r;
@@ -157,9 +240,6 @@ static void test_where_nothing_meets(void **state) {
     rc_spec s = r.f.spec;
     assert_true(rc_contention_of(&s).meets);
     s.serial_ring = true;
-    assert_false(rc_contention_of(&s).meets);
-    s = r.f.spec;
-    s.phase = RC_MIXED;
     assert_false(rc_contention_of(&s).meets);
     s = r.f.spec;
     s.what_if.overlap_comm = 0.5; /* stated: nothing is added to it */
@@ -269,6 +349,8 @@ int main(void) {
         cmocka_unit_test(test_message_first), cmocka_unit_test(test_where_nothing_meets),
         cmocka_unit_test(test_pass),          cmocka_unit_test(test_default),
         cmocka_unit_test(test_decode),        cmocka_unit_test(test_behind_message),
+        cmocka_unit_test(test_of_the_engine), cmocka_unit_test(test_mixed),
+        cmocka_unit_test(test_mixed_pass),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,8 +78,8 @@ static void put_power(FILE *f, const rc_power *p) {
                   ".from_rest = %a, .byte = %a, .rows = %d, .law = {",
                   p->boost, p->idle, p->limit, p->from_rest, p->byte, p->rows);
     for (int c = 0; c < RC_POWER_CLASSES; c++)
-        (void)fprintf(f, "{%a, %a, %a, %a}, ", p->law[c].flop, p->law[c].slows, p->law[c].saves,
-                      p->law[c].alone);
+        (void)fprintf(f, "{%a, %a, %a, %a, %a}, ", p->law[c].flop, p->law[c].slows, p->law[c].saves,
+                      p->law[c].alone, p->law[c].byte);
     (void)fputs("}},", f);
 }
 
