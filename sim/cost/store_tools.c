@@ -137,11 +137,12 @@ static rc_status add_of_card(rc_rows *all, const rc_row *row, int card, rc_error
     char variant[64];
     rc_row r = *row;
     const char *at = strchr(r.variant, '@');
-    bool clock = at != NULL && (strncmp(at, "@duty", 5) == 0 || strncmp(at, "@fresh", 6) == 0);
+    bool clock = at != NULL && (strncmp(at, "@duty", 5) == 0 || strncmp(at, "@fresh", 6) == 0 ||
+                                strncmp(at, "@hot", 4) == 0);
     if (!clock || strchr(at, '#') != NULL || strlen(r.variant) > 48)
         return rc_fail(err, RC_E_INPUT,
                        "a row of %s \"%.40s\" is no row of the clock of a card, which are those of "
-                       "the suite clock alone (@dutyN, @freshN)",
+                       "the suite clock alone (@dutyN, @freshN, @hotN)",
                        r.op, r.variant);
     (void)snprintf(variant, sizeof variant, "%s#%d", r.variant, card);
     r.variant = variant;

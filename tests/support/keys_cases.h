@@ -112,6 +112,8 @@ static const keys_file keys_files[] = {
      PASS("seq", "./own.yaml", "parallel: {tp: 8, cp: 1, variant: tp}\nphase: prefill\n",
           "sequences: [{new: 4K, cached: 4K}, {new: 1K}]\n")},
     {"syn.yaml", SERVE "synthetic: {requests: 40, rate: 6}\n"},
+    {"warm.yaml",
+     SERVE "synthetic: {requests: 40, rate: 6, input: {kind: constant, mean: 4000}}\n"},
     {"lin.yaml", SERVE "synthetic: {requests: 40, rate: 6}\n" LINEAR},
     {"slo.yaml", SERVE "synthetic: {requests: 200, rate: 60, input: {kind: uniform, lo: 10, hi: "
                        "4000}}\nslo: [{ttft: 900ms}]\n" LINEAR},
@@ -235,6 +237,7 @@ static const keys_case keys_cases[] = {
     {M, "calibration.costs.elementwise", "pre", "", "h100-sxm|h200-sxm", "", 0, 0},
     {M, "calibration.stand_in", "pre", "machine.calibration.base=h200-sxm", "-|no-such-machine",
      "refused", 0, 0},
+    {M, "calibration.power_window", "warm", "", "0|60ms", "", 0, 0},
     {M, "calibration.state", "pre", "", "sustained|burst", "", 0, 0},
     {M, "calibration.model_errors", "pre", "", "model-errors.csv|wider.csv", "p95", 0, 0},
     {M, "calibration.base_rates.bf16", "pre", "", "1000TFLOP/s|2000TFLOP/s|4000TFLOP/s", TTFT, 0,

@@ -217,7 +217,8 @@ static void test_conditions_asked_for(void **state) {
         size_t n;
     } want[] = {{RC_SUITE_ATTENTION, "seqs", 21}, {RC_SUITE_DECODE, "rest", 5},
                 {RC_SUITE_DECODE, "paged", 6},    {RC_SUITE_SMS, "sms", 60},
-                {RC_SUITE_CLOCK, "duty", 15},     {RC_SUITE_CLOCK, "fresh", 12}};
+                {RC_SUITE_CLOCK, "duty", 25},     {RC_SUITE_CLOCK, "fresh", 12},
+                {RC_SUITE_CLOCK, "hot", 10}};
     for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
         rc_points p = make(want[i].id, 1);
         assert_int_equal(count(&p, want[i].cond), want[i].n);

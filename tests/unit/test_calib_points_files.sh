@@ -12,7 +12,9 @@ failed=0 files=0
 for f in "$root"/scenarios/calibrate/*.csv; do
     files=$((files + 1))
     wanted=$(grep -vc '^#\|^op,' "$f")
-    "$build/tests/calib_fake" run --points "$f" --state burst --out "$work/$files.csv" >"$work/said" 2>&1 ||
+    state=burst # part of the time, or beside products, is a load that lasts
+    ! grep -q '@hot\|@duty' "$f" || state=sustained
+    "$build/tests/calib_fake" run --points "$f" --state $state --out "$work/$files.csv" >"$work/said" 2>&1 ||
         { echo "$f: $(tail -n 1 "$work/said")"; failed=1; continue; }
     # Transfers between GPUs need more than the one that stands in here.
     local_points=$(grep -v '^#\|^op,' "$f" | grep -vcE '^(all_reduce|all_gather|reduce_scatter|all_to_all|send_recv|ring_shift)' || true)

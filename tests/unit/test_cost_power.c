@@ -154,6 +154,75 @@ static void test_law_comes_back(void **state) {
     rc_rows_free(s.rows);
 }
 
+static void add_row(syn_store *s, const call *k, const char *cond, double t, double x,
+                    double power) {
+    char variant[48];
+    (void)snprintf(variant, sizeof variant, "%s@%s", k->variant, cond);
+    rc_row r = {.machine = "h200-sxm",
+                .gpu = "",
+                .state = "sustained",
+                .op = k->op,
+                .variant = variant,
+                .dtype = k->dtype,
+                .a = k->a,
+                .b = k->b,
+                .c = k->c,
+                .d = k->d,
+                .p50 = t,
+                .samples = 9,
+                .sm_mhz = BOOST * x,
+                .power_w = power,
+                .temp_c = NAN,
+                .date = "",
+                .driver = "",
+                .cuda = "",
+                .nccl = "",
+                .kernel = "",
+                .commit = "",
+                .source = "measured"};
+    r.p10 = r.p90 = r.p50;
+    assert_int_equal(rc_rows_add(s->rows, &r, NULL), RC_OK);
+}
+
+/* Between products a call's clock is theirs, and so is the power: it tells what the call takes at that clock, and
+ * nothing else. Elementwise ops and decode have an energy of their own for a byte. */
+static void test_between_products(void **state) {
+    (void)state;
+    static const call norm = {"rmsnorm",         "",    "bf16", 2048, 4096, 0, 0, 0.0,
+                              8.0 * 2048 * 4096, 25e-6, NULL};
+    static const call step = {"decode", "", "bf16", 16, 32768, 32, 8, 1.0, 0.0, 0.5e-3, NULL};
+    const call g = product();
+    syn_store s;
+    rc_power p, without;
+    fill(&s, true);
+    assert_int_equal(rc_power_of_rows(s.rows, "h200-sxm", RC_NO_CARD, &without, NULL), RC_OK);
+    assert_true(without.law[RC_POWER_ELEMENTWISE].byte == 0.0);
+    assert_true(without.law[RC_POWER_ELEMENTWISE].slows == 0.0);
+    add_row(&s, &norm, "duty20", norm.t, 1.0, IDLE + 0.2 * 1.2 * BYTE * norm.bytes / norm.t);
+    add_row(&s, &norm, "hot20", norm.t * pow(0.75, -0.3), 0.75, 690.0);
+    add_row(&s, &step, "duty20", step.t, 1.0, IDLE + 0.2 * 500.0);
+    add_row(&s, &copy, "hot20", 2.0 * copy.t, 0.7, 640.0);
+    add_row(&s, &g, "hot20", g.t * pow(0.7, -GEMM.slows), 0.7, 640.0);
+    assert_int_equal(rc_power_of_rows(s.rows, "h200-sxm", RC_NO_CARD, &p, NULL), RC_OK);
+    near_to(p.law[RC_POWER_ELEMENTWISE].byte / BYTE, 1.2, 1e-6);
+    near_to(p.law[RC_POWER_ELEMENTWISE].slows, 0.3, 1e-9);
+    assert_true(p.law[RC_POWER_DECODE].byte > 0.0 && p.law[RC_POWER_DECODE].slows == 0.0);
+    near_to(p.law[RC_POWER_GEMM].slows, GEMM.slows, 1e-6);
+    near_to(p.law[RC_POWER_GEMM].saves, GEMM.saves, 1e-6);
+    near_to(p.byte / BYTE, 1.0, 1e-6);
+    near_to(p.idle, without.idle, 1e-6);
+    near_to(p.limit, without.limit, 1e-9);
+    assert_true(p.law[RC_POWER_OTHER].slows == 0.0);
+    rc_call_load own, copied;
+    rc_power_load(&p, &(rc_effort){.bytes = 1e6, .bound = 1.0, .class = RC_POWER_ELEMENTWISE}, 1e-6,
+                  &own);
+    rc_power_load(&p, &(rc_effort){.bytes = 1e6, .bound = 1.0, .class = RC_POWER_OTHER}, 1e-6,
+                  &copied);
+    near_to((double)own.memory / (double)copied.memory, 1.2, 1e-4);
+    assert_true(own.bound == 1000000 && copied.bound == 0); /* copies follow no clock */
+    rc_rows_free(s.rows);
+}
+
 /* Rows of another machine, none at lower clocks, or none at all tell nothing. */
 static void test_rows_that_do_not_tell(void **state) {
     (void)state;
@@ -322,9 +391,13 @@ static void test_what_follows(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_law_comes_back),        cmocka_unit_test(test_rows_that_do_not_tell),
-        cmocka_unit_test(test_clock_meets_the_limit), cmocka_unit_test(test_slowest_card),
-        cmocka_unit_test(test_what_follows),          cmocka_unit_test(test_cards),
+        cmocka_unit_test(test_law_comes_back),
+        cmocka_unit_test(test_rows_that_do_not_tell),
+        cmocka_unit_test(test_clock_meets_the_limit),
+        cmocka_unit_test(test_slowest_card),
+        cmocka_unit_test(test_what_follows),
+        cmocka_unit_test(test_between_products),
+        cmocka_unit_test(test_cards),
         cmocka_unit_test(test_clock_as_by_halving),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

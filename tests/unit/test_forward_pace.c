@@ -23,7 +23,7 @@ static void two_cards(void) {
     f.costs.power =
         (rc_power){.known = true, .boost = 2000.0, .idle = 100.0, .limit = 500.0, .byte = 1e-15};
     for (int i = 0; i < RC_POWER_OTHER; i++)
-        f.costs.power.law[i] = (rc_power_law){800.0, 0.5, 1.0, 1.0};
+        f.costs.power.law[i] = (rc_power_law){800.0, 0.5, 1.0, 1.0, 0.0};
     f.costs.card[0] = f.costs.card[1] = f.costs.power;
 }
 

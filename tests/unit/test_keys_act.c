@@ -144,13 +144,14 @@ static void play(const keys_case *c, const char *value, answer *out) {
     char base[128], sets[1024], own[512], db[128], dir[128], svg[160], *words[MOST_WORDS];
     size_t n = 0;
     bool machine = c->file == RC_KEYS_MACHINE;
+    const bool served = machine && strcmp(c->base, "warm") == 0;
     (void)snprintf(base, sizeof base, "%s/%s.yaml", folder, c->base);
     (void)snprintf(db, sizeof db, "%s/out.db", folder);
     (void)snprintf(dir, sizeof dir, "%s/plots", folder);
     (void)snprintf(svg, sizeof svg, "%s/w.svg", dir);
     (void)snprintf(sets, sizeof sets, "%s", c->extra);
     words[n++] = program;
-    words[n++] = word(machine ? "forward" : rc_keys_file_name(c->file));
+    words[n++] = word(served ? "serve" : machine ? "forward" : rc_keys_file_name(c->file));
     words[n++] = base;
     words[n++] = word("--json");
     if (strcmp(c->base, "meet") == 0) {
@@ -171,7 +172,7 @@ static void play(const keys_case *c, const char *value, answer *out) {
         words[n++] = word("--set");
         words[n++] = own;
     }
-    if (machine || c->file == RC_KEYS_FORWARD) {
+    if ((machine && !served) || c->file == RC_KEYS_FORWARD) {
         words[n++] = word("--draws");
         words[n++] = word(strcmp(c->observe, "p95") == 0 ? "40" : "0");
     }

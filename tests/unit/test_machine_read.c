@@ -395,8 +395,8 @@ static void test_fields(void **state) {
         assert_true(*v == 0.0);
         *v = (double)n + 1.0;
     }
-    assert_true(n == 27 && m.memory == 1.0 &&
-                m.base_nvlink_rate == 27.0); /* none names another's number */
+    assert_true(n == 28 && m.memory == 1.0 &&
+                m.base_nvlink_rate == 28.0); /* none names another's number */
     assert_null(rc_machine_field(&m, "sms"));
 }
 

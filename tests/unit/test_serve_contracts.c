@@ -253,6 +253,16 @@ static void test_layouts(void **state) {
     closed(c);
 }
 
+static void test_limiter(void **state) {
+    (void)state;
+    cluster *c = opened();
+    recent_power p = {.mean = 0.0};
+    rc_pass_cost cost = {.time = 2, .saved = 2};
+    trips("cost->time > 0 && cost->saved >= 0 && cost->saved < cost->time",
+          limiter_pass(c, 0, &p, &cost));
+    closed(c);
+}
+
 static void test_metrics(void **state) {
     (void)state;
     cluster *c = opened();
@@ -289,7 +299,7 @@ int main(void) {
         cmocka_unit_test(test_admission), cmocka_unit_test(test_queue),
         cmocka_unit_test(test_decode),    cmocka_unit_test(test_victim),
         cmocka_unit_test(test_transfers), cmocka_unit_test(test_layouts),
-        cmocka_unit_test(test_metrics),
+        cmocka_unit_test(test_limiter),   cmocka_unit_test(test_metrics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,9 @@ typedef struct asked {
     int64_t spike_at; /* a T, or a mean context of steps, where times are longer, */
     double spike;     /* by so much of themselves */
     int64_t batch;    /* decodes that take as long as the next multiple of it; 0: each its own */
-    float rests_sum;  /* of the share that is measured */
+    bool
+        limited; /* a tenth of the time is saved at the boost clock, at 500 W and 1 mW a mean key */
+    float rests_sum; /* of the share that is measured */
     rc_passes *memo;
 } asked;
 
@@ -49,6 +51,10 @@ static rc_status source(void *ctx, const rc_pass *pass, rc_pass_cost *out, rc_er
     const float measured = (float)(a->m % 2);
     a->rests_sum += measured;
     *out = (rc_pass_cost){.time = llround(time)};
+    if (a->limited) {
+        out->saved = llround(0.1 * time);
+        out->wanted = (float)(500.0 + 1e-3 * (double)a->m);
+    }
     out->rests[RC_MEASURED] = measured;
     out->rests[RC_MODELLED] = 1.0F - measured;
     return RC_OK;
@@ -212,6 +218,26 @@ static void test_rests(void **state) {
 }
 
 /* ---- what belongs to it --------------------------------------------------------------------- */
+
+/* What a pass would save at the boost clock, and draw there, follows the pass as its time does. */
+static void test_at_the_boost_clock(void **state) {
+    (void)state;
+    asked a = {.limited = true};
+    start(&a, 2, 1);
+    for (int i = 0; i < 4; i++)
+        ask_in(&a, STEPS, i);
+    const uint64_t calls = a.calls;
+    const rc_pass_cost cost = ask_steps(&a, (rc_sequence){0, 0}, 4, 1100, 5);
+    const uint64_t built = a.calls; /* nodes and checks; not this pass */
+    assert_true(built > calls);
+    for (int64_t m = 1100; m < 1110; m++) {
+        const rc_pass_cost x = ask_steps(&a, (rc_sequence){0, 0}, 4, m, 5);
+        assert_true(fabs((double)x.saved / (double)x.time - 0.1) < 1e-6);
+        assert_true(fabs((double)x.wanted - (500.0 + 1e-3 * (double)m)) < 0.01);
+    }
+    assert_true(a.calls == built && cost.saved > 0);
+    rc_passes_destroy(a.memo);
+}
 
 /* The cell of T from 2047 up to 4095, which is of the next one. */
 static void test_ends_of_a_cell(void **state) {
@@ -412,17 +438,12 @@ static void test_split_solids(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_life_of_a_cell),
-        cmocka_unit_test(test_first_passes),
-        cmocka_unit_test(test_rests),
-        cmocka_unit_test(test_ends_of_a_cell),
-        cmocka_unit_test(test_short_prompts),
-        cmocka_unit_test(test_alike_chunks),
-        cmocka_unit_test(test_one_rank),
-        cmocka_unit_test(test_mean_context),
-        cmocka_unit_test(test_trust),
-        cmocka_unit_test(test_audit),
-        cmocka_unit_test(test_split_to_the_end),
+        cmocka_unit_test(test_life_of_a_cell), cmocka_unit_test(test_first_passes),
+        cmocka_unit_test(test_rests),          cmocka_unit_test(test_at_the_boost_clock),
+        cmocka_unit_test(test_ends_of_a_cell), cmocka_unit_test(test_short_prompts),
+        cmocka_unit_test(test_alike_chunks),   cmocka_unit_test(test_one_rank),
+        cmocka_unit_test(test_mean_context),   cmocka_unit_test(test_trust),
+        cmocka_unit_test(test_audit),          cmocka_unit_test(test_split_to_the_end),
         cmocka_unit_test(test_split_solids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
