@@ -111,9 +111,9 @@ static bool is_row(const rc_series *c, double x) {
     return false;
 }
 
-/* Whether what lies between and beyond rows is taken from the curve through them. One row makes none. */
+/* Whether what lies between and beyond rows is taken from the curve through them. Rows of about one size make none. */
 static bool is_curve(rc_dtype d, const rc_series *c) {
-    return d == RC_BF16 && c->n > 1;
+    return d == RC_BF16 && rc_series_spans(c);
 }
 
 rc_status rc_price_product(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err) {

@@ -40,7 +40,7 @@ static const rc_grid *nearest_width(const rc_grid *g, size_t n, const rc_asked *
     double far = INFINITY;
     for (size_t i = 0; i < n; i++) {
         double d = fabs(log(info->width(&g[i].fixed) / info->width(a->at)));
-        if (d < far && (lone || g[i].curves.series->n > 1)) {
+        if (d < far && (lone || rc_series_spans(g[i].curves.series))) {
             far = d;
             best = &g[i];
         }
@@ -54,7 +54,7 @@ static void width_at(const rc_grid *g, const rc_grid *other, const rc_asked *a, 
     const rc_series *own = g->curves.series;
     const double x = place_on(g, a);
     rc_series_at(own, x, p);
-    if (own->n > 1 || other == NULL)
+    if (rc_series_spans(own) || other == NULL)
         return;
     const double there = place_on(other, a);
     rc_probe asked, row;
@@ -89,7 +89,7 @@ rc_status rc_price_width(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_
         return without_condition(c, a, out, err);
     if (all == NULL)
         return rc_cost_no_rows(c, info->name, err);
-    const bool alone = own == NULL || own->curves.series->n == 1;
+    const bool alone = own == NULL || !rc_series_spans(own->curves.series);
     const rc_grid *other = alone ? nearest_width(all, n, a, false) : NULL;
     if (own == NULL)
         own = other != NULL ? other : nearest_width(all, n, a, true);

@@ -9,17 +9,15 @@ static const double LEAST_TIME = 2e-6; /* no kernel is faster, however little it
 static const double SLACK = 1e-9;      /* logs nearer than this are the same size */
 static const double LONE = 0.25;       /* stated: spread of what a lone point says of other sizes */
 
-/* The nearest point about a factor of two from an end, so that two close points do not turn their
- * noise into a slope. */
+/* The nearest point about a factor of two from an end; the end itself where there is none. */
 static size_t neighbour(const rc_series *s, bool upper) {
-    const double apart = 0.64;
-    size_t end = upper ? s->n - 1 : 0, other = end;
+    const size_t end = upper ? s->n - 1 : 0;
     for (size_t i = 1; i < s->n; i++) {
-        other = upper ? end - i : i;
-        if (fabs(s->knot[end].x - s->knot[other].x) >= apart)
-            break;
+        const size_t other = upper ? end - i : i;
+        if (fabs(s->knot[end].x - s->knot[other].x) >= RC_SERIES_APART)
+            return other;
     }
-    return other;
+    return end;
 }
 
 /* Above: more of the axis at its known cost, else on along the last log slope. */
@@ -51,7 +49,7 @@ static double below(const rc_series *s, double x) {
 static void extrapolate(const rc_series *s, double x, bool upper, rc_probe *out) {
     const rc_knot *end = &s->knot[upper ? s->n - 1 : 0];
     out->y = upper ? above(s, x) : below(s, x);
-    out->spread = s->n == 1 ? hypot(end->spread, LONE) : end->spread;
+    out->spread = rc_series_spans(s) ? end->spread : hypot(end->spread, LONE);
     out->basis = rc_worse(end->basis, RC_EXTRAPOLATED);
 }
 

@@ -36,6 +36,14 @@ typedef struct rc_series {
     const rc_knot *knot; /* x ascends */
 } rc_series;
 
+/* Logs, about a factor of two: points nearer to each other tell no slope, for what two calls of about one size
+ * differ by is noise. */
+#define RC_SERIES_APART 0.64
+/* Whether it has points so far apart; else it says no more of other sizes than a lone point does. */
+static inline bool rc_series_spans(const rc_series *s) {
+    return s->knot[s->n - 1].x - s->knot[0].x >= RC_SERIES_APART;
+}
+
 /* What a look-up finds. */
 typedef struct rc_probe {
     double y; /* log time */

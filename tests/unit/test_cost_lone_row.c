@@ -56,6 +56,25 @@ static void test_two_points_by_hand(void **state) {
     assert_false(rc_series_reaches(&s, log(2001.0)));
 }
 
+/* Two of about one size, the larger by chance the faster: each end goes on as a lone point would. */
+static void test_two_close_points(void **state) {
+    (void)state;
+    rc_knot knots[] = {{.x = log(8000.0), .y = log(50e-6), .basis = RC_MEASURED},
+                       {.x = log(8192.0), .y = log(49e-6), .basis = RC_MEASURED}};
+    rc_series s = {.knot = knots, .n = 2, .power = 1.0};
+    rc_probe p;
+    assert_false(rc_series_spans(&s));
+    close_to(us_at(&s, 4000.0, &p), 2.0 + 48.0 / 2.0);
+    close_to(p.spread, 0.25);
+    close_to(us_at(&s, 16384.0, &p), 98.0);
+    close_to(us_at(&s, 8192.0, &p), 49.0);
+    assert_true(p.spread == 0.0 && p.basis == RC_MEASURED);
+    knots[1].x = log(8000.0) + RC_SERIES_APART;
+    assert_true(rc_series_spans(&s));
+    close_to(us_at(&s, 4000.0, &p), 50.0); /* no larger call is faster: all of it is latency */
+    assert_true(p.spread == 0.0);
+}
+
 static const int64_t SIZES[] = {16384, 65536, 262144, 1048576};
 
 /* The largest stays and is not asked for; the others are, as one curve. */
@@ -128,6 +147,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_lone_point_by_hand),
         cmocka_unit_test(test_two_points_by_hand),
+        cmocka_unit_test(test_two_close_points),
         cmocka_unit_test(test_all_but_the_largest_are_left_out),
         cmocka_unit_test(test_rows_of_both_parts),
     };
