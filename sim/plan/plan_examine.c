@@ -62,7 +62,7 @@ static void spread_of(const rc_plan *p, const rc_plan_outcome *outcomes, int n, 
 rc_status plan_try_seeds(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc_plan_option *o,
                          bool *holds, rc_plan_answer *a, rc_error *err) {
     rc_plan_trial trials[RC_PLAN_SEEDS] = {0};
-    rc_plan_outcome outcomes[RC_PLAN_SEEDS] = {0};
+    rc_plan_outcome outcomes[RC_PLAN_SEEDS];
     const int n = p->check_seeds, most = n > 0 ? may_miss(p, n) : 0;
     assert(n >= 0 && n <= RC_PLAN_SEEDS);
     for (int i = 0; i < n; i++) {
@@ -107,8 +107,8 @@ static rc_status find_growth(const rc_plan *p, rc_plan_sim sim, void *ctx, const
                              double *out, rc_error *err) {
     double lo = 1.0, hi = GROWTH_MOST;
     for (int round = 0; round < GROWTH_ROUNDS; round++) {
-        rc_plan_trial t[GROWTH_TRIES] = {0};
-        rc_plan_outcome r[GROWTH_TRIES] = {0};
+        rc_plan_trial t[GROWTH_TRIES];
+        rc_plan_outcome r[GROWTH_TRIES];
         double g[GROWTH_TRIES];
         int held = 0, tightest;
         for (int i = 0; i < GROWTH_TRIES; i++) {
@@ -148,7 +148,7 @@ static rc_status try_lost(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc
 static rc_status try_next(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc_plan_result *best,
                           rc_plan_answer *a, rc_error *err) {
     rc_plan_trial t[2] = {plan_trial(p, &best->option), plan_trial(p, &best->option)};
-    rc_plan_outcome r[2] = {0};
+    rc_plan_outcome r[2];
     size_t n = 0;
     t[n].option.prefill++;
     n += plan_on_offer(p, &t[n].option);

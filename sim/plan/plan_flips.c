@@ -62,9 +62,8 @@ static int by_margin(const void *x, const void *y) {
 /* Dearer ones: cheapest first, of equal ones the wider margin. */
 static int by_rent(const void *x, const void *y) {
     const rc_plan_result *const *a = x, *const *b = y;
-    if ((*a)->price < (*b)->price || (*a)->price > (*b)->price)
-        return (*a)->price < (*b)->price ? -1 : 1;
-    return by_margin(x, y);
+    const int rent = ((*a)->price > (*b)->price) - ((*a)->price < (*b)->price);
+    return rent ? rent : by_margin(x, y);
 }
 
 static rc_status flip_one(const rc_plan *p, rc_plan_sim sim, void *ctx, const assumption *x,

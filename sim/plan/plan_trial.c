@@ -69,7 +69,6 @@ void rc_plan_serve(const rc_plan_file *f, const rc_plan_trial *t, rc_serve *out)
     scale_machine(&out->machine, t);
     rc_pool pools[2];
     out->pool_count = plan_pools(p, o, pools);
-    memset(out->pools, 0, sizeof out->pools);
     memcpy(out->pools, pools, sizeof pools);
 }
 

@@ -86,6 +86,9 @@ static void test_quantile(void **state) {
             fail_msg("%g: %g", t[i].share, prompt_quantile(&plan, 0, at, 4));
     }
     assert_true(prompt_quantile(&plan, 0, &at[2], 1) == 0.0); /* nobody is asked */
+    static const rc_plan_class lone = {.asked = {1}};
+    const timed only = {4.0, &lone};
+    assert_true(prompt_quantile(&plan, 0, &only, 1) == 4.0);
     assert_true(by_time(&at[0], &at[1]) < 0 && by_time(&at[1], &at[0]) > 0 &&
                 by_time(&at[0], &at[0]) == 0);
 }

@@ -173,6 +173,43 @@ static void test_seeds(void **state) {
     }
 }
 
+/* Of trials of which none holds no more are begun once more than three have missed; those that were not played do not fit, whatever
+ * stood there before. Each that is played is asked for its verdict alone. */
+static int verdicts;
+
+static rc_status misses(void *ctx, const rc_plan_trial *t, rc_plan_outcome *out, rc_error *err) {
+    (void)ctx, (void)err;
+    assert_true(t->verdict);
+    verdicts++;
+    *out = (rc_plan_outcome){.value = {t->growth > 1.0 ? 2.0 : 2.5}};
+    return RC_OK;
+}
+
+static void test_verdicts(void **state) {
+    (void)state;
+    formula f = {.at_growth_1 = 1.0, .lost = 1.0};
+    (void)chosen(&f, 4, 0, 64);
+    for (size_t held = 0; held < 3; held++)
+        for (size_t most = 0; most < 5; most++) {
+            rc_plan_trial t[8];
+            rc_plan_outcome o[8];
+            for (size_t i = 0; i < 8; i++) {
+                t[i] = plan_trial(&plan, &all[0].option);
+                t[i].growth = i < held ? 1.5 : 1.0; /* the limit is just kept */
+                o[i] = (rc_plan_outcome){.fits = true, .value = {1.0}};
+            }
+            verdicts = 0;
+            assert_int_equal(plan_run_verdicts(&plan, misses, NULL, t, o, 8, most, NULL), RC_OK);
+            assert_int_equal(verdicts, held + most + 1);
+            for (size_t i = 0; i < 8; i++)
+                assert_true(o[i].fits == (i < held + most + 1) &&
+                            o[i].value[0] == (i < held    ? 2.0
+                                              : o[i].fits ? 2.5
+                                                          : 0.0));
+            assert_false(t[0].verdict);
+        }
+}
+
 /* Trials that an examination may take: resources, growth of two plans, a replica lost, one more of either pool. */
 static void test_most(void **state) {
     (void)state;
@@ -305,6 +342,7 @@ int main(void) {
         cmocka_unit_test(test_lost),        cmocka_unit_test(test_next),
         cmocka_unit_test(test_seeds),       cmocka_unit_test(test_most),
         cmocka_unit_test(test_assumptions), cmocka_unit_test(test_order),
+        cmocka_unit_test(test_verdicts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
