@@ -86,6 +86,7 @@ static int setup(void **state) {
     p->check_seeds = 4;
     assert_int_equal(rc_pick_named("pass-kv", &p->space.picks[0], NULL), RC_OK);
     p->space.pick_count = 1;
+    p->space.cut = rc_schedule_named("dcp-ag-rs");
     make_results();
     answer = (rc_plan_answer){.considered = 100,
                               .cut = {0, 11, 12, 13, 14, 15, 16},
@@ -373,7 +374,19 @@ static void test_json(void **state) {
 static void test_json_of_cuts(void **state) {
     (void)state;
     rc_plan_option *o = &results[MIXED].option;
-    o->dp = 4, o->ep = 8, o->cp = 1;
+    o->cp = o->dcp = o->dp = o->pp = 1, o->ep = 1; /* nothing is cut */
+    parse();
+    static const char *const cuts[] = {"dcp", "dp_attention", "ep", "pp"};
+    for (size_t i = 0; i < sizeof cuts / sizeof cuts[0]; i++)
+        assert_null(json_object_get(json_at(root, "best"), cuts[i]));
+    o->dcp = o->pp = 2, o->ep = 2;
+    parse();
+    assert_json_number(root, "best/dcp", 2);
+    assert_json_number(root, "best/ep", 2);
+    assert_json_number(root, "best/pp", 2);
+    assert_json_number(root, "best/gpus", 48); /* of 3 replicas of 8 x 2 */
+    o->dcp = o->pp = 1;
+    o->dp = 4, o->ep = 8;
     answer.lost_margin = 0.0;
     file.plan.own_arrivals = true;
     parse();
