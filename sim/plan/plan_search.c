@@ -504,7 +504,7 @@ static rc_status run_search(search *s, rc_plan_bounds *bounds, rc_error *err) {
         if (s->out->best >= 0)
             RC_TRY(run_stage(s, score_front, all, false, err));
         if (most == all) { /* what is left over may prove a guess wrong */
-            s->doubts = all - s->out->simulated;
+            s->doubts = all;
             RC_TRY(run_doubts(s, err));
         }
         more = s->out->best != confirmed || most < all;

@@ -305,6 +305,10 @@ static void test_best_and_runners(void **state) {
     answer.all_count = 1;
     find_best(&s);
     assert_true(answer.best == -1 && s.best_price == INFINITY && answer.kind_best[0] == -1);
+    results[0].margin = 0.0; /* holds just so; no dearer one takes its place */
+    answer.all_count = 2;
+    find_best(&s);
+    assert_true(answer.best == 0 && s.best_price == 5.0 && answer.kind_best[0] == 0);
 }
 
 /* The first that was simulated may be next, too; of more than five five are shown. */

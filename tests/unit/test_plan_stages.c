@@ -11,6 +11,24 @@
 #define rc_plan_price stated_price
 #define plan_try_seeds stated_seeds
 #define plan_examine stated_examine
+#include "sim/plan/plan_internal.h"
+
+static size_t announced[16]; /* trials in all, as they were told in turn */
+static int announcements;
+
+static bool told_begin(plan_counted *c, const rc_plan *p, rc_plan_sim sim, void *ctx, size_t most) {
+    announced[announcements++] = most;
+    return plan_count_begin(c, p, sim, ctx, most);
+}
+
+static void told_most(plan_counted *c, size_t more) {
+    plan_count_most(c, more);
+    assert_true(announcements < 16);
+    announced[announcements++] = c->progress.total;
+}
+
+#define plan_count_begin told_begin
+#define plan_count_most told_most
 #include "sim/plan/plan_search.c"
 
 /* Candidates are a, b, c, ... in the order of their rows. */
@@ -108,12 +126,14 @@ static void search_of(const row *of, size_t count, int64_t simulations, const ch
                           .objectives = {{.limit = 1.0, .share = 0.95, .to = INT64_MAX}},
                           .growth = 1.0,
                           .simulations = simulations,
+                          .check_seeds = 5,
                           .threads = 1,
                           .quiet = true};
     rc_plan_bounds *any = (rc_plan_bounds *)(uintptr_t)&plan; /* is passed on alone */
     rows = of;
     row_count = count;
     played_count = 0;
+    announcements = 0;
     played[0] = '\0';
     assert_int_equal(rc_plan_search(&plan, any, shows, NULL, &answer, NULL), RC_OK);
     assert_string_equal(played, order);
@@ -143,7 +163,12 @@ static void test_stages(void **state) {
            R(2.0, 0.95, 0.7), R(0.5, 9.0, 9.0), R(6.0, 0.4, 0.4));
     counts(7, 0, 0, 0);
     assert_true(answer.best == 1 && answer.kind_best[0] == 1 && answer.kind_best[1] == -1);
-    assert_true(answer.least[0] == 0.4);
+    assert_true(answer.least[0] == 0.4 && answer.least[1] == 0.0);
+    /* eight, five seeds and the questions about the best; seven have come when it is known that no more will */
+    assert_int_equal(announcements, 3);
+    assert_int_equal(announced[0], 8 + 5 + plan_examine_most());
+    assert_int_equal(announced[1], 8 + 5 + plan_examine_most());
+    assert_int_equal(announced[2], 7 + plan_examine_most());
     /* e, d and g: each dearer one is faster */
     assert_true(answer.front_count == 3 && answer.front[0] == 1 && answer.front[1] == 3 &&
                 answer.front[2] == 6);
@@ -175,6 +200,30 @@ static void test_nothing_holds(void **state) {
     counts(4, 2, 1, 2);
 }
 
+/* Half of the simulations, rounded up, go by price; of what is not cheaper than anything that holds, a quarter by promise. */
+static void test_shares(void **state) {
+    (void)state;
+    static const row r[] = {R(1.0, 0.9, 2.0), R(2.0, 0.9, 2.0), R(3.0, 0.9, 2.0),
+                            R(4.0, 0.5, 2.0), R(5.0, 0.4, 2.0), R(6.0, 0.3, 2.0)};
+    search_of(r, 6, 1, "a");
+    search_of(r, 6, 2, "ab");
+    search_of(r, 6, 3, "abc");
+    search_of(r, 6, 4, "abfc");
+    search_of(r, 6, 5, "abcfd");
+    counts(5, 1, 1, 0);
+    /* the smaller one of a family of which the larger one fails holds: it is found when half of the simulations found nothing, behind
+     * what is not excluded, by promise */
+    static const row caches[] = {R(1.0, 0.9, 2.0, .family = 7, .replicas = 3),
+                                 R(2.0, 0.95, 0.9, .family = 7, .replicas = 2),
+                                 R(1.1, 0.9, 2.0),
+                                 R(1.2, 0.9, 2.0),
+                                 R(1.3, 0.9, 2.0),
+                                 R(5.0, 0.9, 2.0),
+                                 R(6.0, 0.8, 2.0)};
+    search_of(caches, 7, 8, "acdegfb(b)!");
+    search_of(caches, 5, 8, "acdeb(b)!");
+}
+
 /* What holds for no other seed is no plan, and so is what is smaller in its family; the next is confirmed in its place. */
 static void test_fragile(void **state) {
     (void)state;
@@ -183,6 +232,10 @@ static void test_fragile(void **state) {
     counts(4, 0, 0, 0);
     assert_true(answer.best == 1 && answer.kind_best[0] == 1);
     assert_int_equal(answer.runner_count, 3); /* a, which is fragile, c and d */
+    /* b, which is smaller than a, is only tried behind e, which is not */
+    SEARCH(16, "acdf(a)eb(b)!", R(1.0, 0.9, 0.9, .family = 7, .replicas = 3, .fragile = true),
+           R(5.0, 0.9, 0.9, .family = 7, .replicas = 2), R(2.0, 0.9, 1.5), R(3.0, 0.9, 1.5),
+           R(9.0, 0.9, 0.9, .family = 7, .replicas = 4), R(4.0, 0.9, 1.5));
 }
 
 /* The chosen one is left when something cheaper that promised less is found to hold. */
@@ -195,6 +248,19 @@ static void test_cheaper(void **state) {
     assert_int_equal(answer.best, 4);
 }
 
+/* Half of 16 go to those that are cheaper than the one that holds and have hope, a quarter to the others; e to i promise ever less, j
+ * next to nothing. */
+static void test_cheaper_first(void **state) {
+    (void)state;
+    SEARCH(16, "abcdefghij(a)!", R(10.0, 0.9, 0.9), R(11.0, 0.9, 2.0), R(12.0, 0.9, 2.0),
+           R(13.0, 0.9, 2.0), R(1.0, 2.0, 2.0), R(1.0, 2.1, 2.0), R(1.0, 2.2, 2.0),
+           R(1.0, 2.3, 2.0), R(1.0, 2.4, 2.0), R(1.0, 5.0, 5.0));
+    /* two of eight go to e and f before a is tried with other seeds, and none before b is */
+    SEARCH(8, "abcdef(a)(b)g!", R(10.0, 0.9, 0.9, .fragile = true), R(11.0, 0.9, 0.9),
+           R(12.0, 0.9, 2.0), R(13.0, 0.9, 2.0), R(1.0, 5.0, 5.0), R(1.0, 6.0, 5.0),
+           R(1.0, 7.0, 5.0));
+}
+
 /* Of each kind of pools an eighth of the simulations: two of sixteen, one of fourteen and of eight. */
 static void test_kinds(void **state) {
     (void)state;
@@ -203,12 +269,14 @@ static void test_kinds(void **state) {
                             R(3.0, 1.4, 1.4, .apart = true),
                             R(4.0, 1.3, 1.3, .apart = true),
                             R(5.0, 1.2, 1.2, .dynamic = true),
-                            R(6.0, 1.1, 1.1, .apart = true, .dynamic = true)};
+                            R(6.0, 1.1, 1.1, .apart = true, .dynamic = true),
+                            R(7.0, 1.45, 1.45, .apart = true, .dynamic = true)};
     enum { N = sizeof r / sizeof r[0] };
-    /* the first round takes a, and what promises most of the others; a is confirmed, of the pools apart c and b are what is left */
-    search_of(r, N, 16, "afed(a)cb!");
-    search_of(r, N, 8, "afed(a)cb!");
-    counts(6, 0, 0, 0);
+    /* the first round takes a, and what promises most of the others; of pools apart c and b are left, with dynamic CP g */
+    search_of(r, N, 16, "afed(a)cbg!");
+    search_of(r, N, 14, "afed(a)cgb!");
+    search_of(r, N, 8, "afed(a)cgb!");
+    counts(7, 0, 0, 0);
 }
 
 /* What is cut is not looked at, and is counted by what cuts it. */
@@ -224,8 +292,9 @@ static void test_cuts(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stages),  cmocka_unit_test(test_nothing_holds),
-        cmocka_unit_test(test_fragile), cmocka_unit_test(test_cheaper),
-        cmocka_unit_test(test_kinds),   cmocka_unit_test(test_cuts)};
+        cmocka_unit_test(test_stages),        cmocka_unit_test(test_nothing_holds),
+        cmocka_unit_test(test_fragile),       cmocka_unit_test(test_cheaper),
+        cmocka_unit_test(test_cheaper_first), cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_shares),        cmocka_unit_test(test_cuts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
