@@ -290,8 +290,8 @@ static rc_plan_cut find_cut(const rc_plan_bounds *b, const rc_plan_option *o, co
 
 rc_status rc_plan_bound_of(rc_plan_bounds *b, const rc_plan_option *o, rc_plan_bound *out,
                            rc_error *err) {
-    double tokens = 0.0;
-    bool small = false;
+    double tokens;
+    bool small;
     const plan_layout *l = NULL;
     assert(o->offer >= 0 && o->offer < b->p->offer_count);
     *out = (rc_plan_bound){0};

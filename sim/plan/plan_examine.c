@@ -11,16 +11,9 @@ enum { GROWTH_TRIES = 4, GROWTH_ROUNDS = 3 };
 #define MORE 1.25       /* of a resource: the output calls it a quarter more */
 #define GROWTH_MOST 4.0 /* times the traffic that is tried, at most */
 
-static bool enough(const rc_plan *p, int met, int of) {
-    return (double)met / of >= p->met - SAME_SHARE;
-}
-
 /* Of `n` seeds, how many may miss. */
 static int may_miss(const rc_plan *p, int n) {
-    int missed = 0;
-    while (missed < n && enough(p, n - missed - 1, n))
-        missed++;
-    return missed;
+    return (int)floor(n * (1.0 - p->met + SAME_SHARE));
 }
 
 static int count_missed(const rc_plan *p, const rc_plan_outcome *o, int n) {
@@ -63,7 +56,7 @@ rc_status plan_try_seeds(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc_
                          bool *holds, rc_plan_answer *a, rc_error *err) {
     rc_plan_trial trials[RC_PLAN_SEEDS] = {0};
     rc_plan_outcome outcomes[RC_PLAN_SEEDS];
-    const int n = p->check_seeds, most = n > 0 ? may_miss(p, n) : 0;
+    const int n = p->check_seeds, most = may_miss(p, n);
     assert(n >= 0 && n <= RC_PLAN_SEEDS);
     for (int i = 0; i < n; i++) {
         trials[i] = plan_trial(p, o);

@@ -5,6 +5,24 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include "sim/plan/plan_file.h"
+
+static int books, traces; /* that were opened, that were drawn */
+
+static rc_status counted_open(const char *store, const rc_machine *m, rc_costs **out,
+                              rc_error *err) {
+    books++;
+    return rc_costs_open(store, m, out, err);
+}
+
+static rc_status counted_workload(const rc_serve *s, uint64_t seed, double rate, rc_trace **out,
+                                  rc_error *err) {
+    traces++;
+    return rc_serve_workload(s, seed, rate, out, err);
+}
+
+#define rc_costs_open counted_open
+#define rc_serve_workload counted_workload
 #include "sim/plan/plan_trial.c"
 
 static rc_plan plan;
@@ -104,6 +122,8 @@ static void test_midway(void **state) {
         for (size_t k = 0; k < 5; k++)
             rows[k].arrived = t[i].arrived[k] < 0 ? -1 : t[i].arrived[k] * (rc_time)RC_PS_PER_S;
         out.midway = -1.0;
+        for (size_t k = 0; k < 8; k++)
+            work[k] = 9.0;
         summarise_run(&plan, &run, rows, t[i].count, work, &out);
         if (out.midway != t[i].midway)
             fail_msg("%zu: midway at %g", i, out.midway);
@@ -134,9 +154,56 @@ static void test_missed(void **state) {
     assert_true(isinf(out.value[0]) && isinf(out.value[1]) && out.value[2] == 7.0);
 }
 
+/* Offers of which one is the other under another price have one book; trials of the plan's own seed and traffic play one trace, and
+ * all others one of their own. */
+static void test_shared(void **state) {
+    (void)state;
+    static rc_plan_file file;
+    static const char text[] =
+        "plan: p\nmodel: llama-3.1-8b\nslo: [{ttft: 2s}]\nspace: {tp: 1}\n"
+        "synthetic: {requests: 5, process: poisson, rate: 2, input: {kind: constant, mean: 1K}, "
+        "output: {kind: constant, mean: 2}}\nsearch: {growth: 2}\n"
+        "offers: [{machine: h100-sxm, price: 2, gpus: 8}, {machine: h200-sxm, price: 3, gpus: 8}, "
+        "{machine: h100-sxm, price: 2.5, gpus: 16}, {machine: h200-sxm, price: 4, gpus: 8}]\n";
+    rc_doc *doc = NULL;
+    rc_plan_player *player = NULL;
+    rc_error err = {0};
+    books = traces = 0;
+    assert_int_equal(rc_doc_parse("p.yaml", text, strlen(text), &doc, &err), RC_OK);
+    assert_int_equal(rc_plan_read(doc, NULL, 0, &file, &err), RC_OK);
+    assert_int_equal(rc_plan_player_create(&file, NULL, &player, &err), RC_OK);
+    assert_int_equal(books, 2);
+    assert_int_equal(traces, 1);
+    for (int i = 0; i < 4; i++) {
+        rc_plan_option o = {.offer = (int16_t)i, .tp = 1, .cp = 1, .prefill = 1, .max_batch = 4};
+        rc_plan_trial t = plan_trial(&file.plan, &o);
+        rc_plan_outcome shown = {0};
+        assert_int_equal(rc_plan_simulate(player, &t, &shown, &err), RC_OK);
+        assert_true(shown.done == 5.0);
+        assert_int_equal(traces, 1);
+    }
+    static const struct {
+        uint64_t seeds;
+        double growth;
+        int traces;
+    } own[] = {{1, 2.0, 2}, {0, 1.9, 3}, {0, 2.1, 4}, {0, 2.0, 4}};
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        rc_plan_option o = {.tp = 1, .cp = 1, .prefill = 1, .max_batch = 4};
+        rc_plan_trial t = plan_trial(&file.plan, &o);
+        rc_plan_outcome shown = {0};
+        t.seed += own[i].seeds;
+        t.growth = own[i].growth;
+        assert_int_equal(rc_plan_simulate(player, &t, &shown, &err), RC_OK);
+        assert_int_equal(traces, own[i].traces);
+    }
+    rc_plan_player_free(player);
+    rc_plan_player_free(NULL);
+    rc_plan_close(&file);
+}
+
 int main(void) {
 #define T(f) cmocka_unit_test_setup(f, setup)
-    const struct CMUnitTest tests[] = {T(test_figures), T(test_pools), T(test_midway),
-                                       T(test_nothing), T(test_missed)};
+    const struct CMUnitTest tests[] = {T(test_figures), T(test_pools),  T(test_midway),
+                                       T(test_nothing), T(test_missed), T(test_shared)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
