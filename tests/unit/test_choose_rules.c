@@ -155,6 +155,11 @@ static void test_latents(void **state) {
     assert_true(rc_gathers_latents(&in).holds);
     in.p = 0;
     assert_false(rc_gathers_latents(&in).holds);
+    rc_choose_input even = in; /* 4 (3 + 2) bytes of queries against 10 x 2 of the cache: nothing is gained */
+    even.t = 4, even.p = 10, even.q_bytes = 3, even.out_bytes = 2, even.kv_bytes = 2;
+    assert_false(rc_gathers_latents(&even).holds);
+    even.p = 11;
+    assert_true(rc_gathers_latents(&even).holds);
     /* the least work decides the form: few queries on a long cache absorb */
     l.mla = RC_MLA_LEAST_WORK;
     near(rc_choose_input_of(&m, &l, 4, 64, 100000, 800e12, 50e9).q_bytes, 16 * 576 * 2);
