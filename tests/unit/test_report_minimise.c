@@ -62,7 +62,28 @@ static void test_ends(void **state) {
         }
 }
 
+/* A row takes part once, with the jobs that it has. */
+static void test_rows(void **state) {
+    (void)state;
+    static rc_plan plans[3] = {{.job = {0, RC_JOB_NONE, 2, RC_JOB_NONE}},
+                               {.job = {RC_JOB_NONE, RC_JOB_NONE, RC_JOB_NONE, RC_JOB_NONE}},
+                               {.job = {4, 4, RC_JOB_NONE, 5}}};
+    static rc_paper p = {.plans = plans, .count = 3};
+    size_t rows[6] = {0};
+    bool wanted[6] = {false};
+    fit f = {.p = &p, .rows = rows, .wanted = wanted};
+    static const size_t taken[] = {2, 2, 0, 2, 0, 1, 1, 2}, want[] = {1, 1, 2, 2, 2, 3, 3, 3};
+    for (int i = 0; i < 8; i++) {
+        take_row(&f, taken[i]);
+        assert_int_equal(f.row_count, want[i]);
+    }
+    assert_true(rows[0] == 2 && rows[1] == 0 && rows[2] == 1);
+    static const bool jobs[] = {true, false, true, false, true, true};
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(wanted[i], jobs[i]);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ends)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ends), cmocka_unit_test(test_rows)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
