@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include "sim/schedule/builder.h"
 #include "tests/support/programs.h"
 
 static rc_model model;
@@ -154,6 +155,23 @@ static void test_refill(void **state) {
     assert_true(taken > 0 && refused > 0);
 }
 
+/* A rank alone is on one node unless it is over several, however many ranks a node would have; ranks are where a node has all. */
+static void test_one_node(void **state) {
+    (void)state;
+    static const struct {
+        int cp, nodes_per_rank, ranks_per_node;
+        bool one;
+    } t[] = {{1, 1, 0, true}, {1, 0, 0, true},  {1, 1, 4, true}, {1, 2, 0, false}, {1, 2, 4, false},
+             {2, 1, 2, true}, {2, 1, 1, false}, {4, 1, 8, true}, {2, 2, 0, false}};
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        rq.layout.cp = t[i].cp;
+        rq.nodes_per_rank = t[i].nodes_per_rank;
+        rq.ranks_per_node = t[i].ranks_per_node;
+        if (rc_one_node(&rq) != t[i].one)
+            fail_msg("case %zu", i);
+    }
+}
+
 /* The table answers what the rest of the program asks. */
 static void test_table(void **state) {
     (void)state;
@@ -210,6 +228,7 @@ int main(void) {
         cmocka_unit_test_setup(test_sequences, setup),
         cmocka_unit_test_setup(test_names, setup),
         cmocka_unit_test_setup(test_refill, setup),
+        cmocka_unit_test_setup(test_one_node, setup),
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_lists),
     };
