@@ -481,7 +481,7 @@ static rc_status find_confirmed(search *s, int64_t most, int *confirmed, rc_erro
         RC_TRY(run_doubts(s, err));
         RC_TRY(run_stage(s, score_margin, least_of(s->out->simulated + ROUND, most), false, err));
         int best = s->out->best;
-        bool well = false;
+        bool well;
         RC_TRY(confirm_best(s, &well, err));
         if (well)
             *confirmed = best;

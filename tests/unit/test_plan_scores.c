@@ -311,6 +311,43 @@ static void test_best_and_runners(void **state) {
     assert_true(answer.best == 0 && s.best_price == 5.0 && answer.kind_best[0] == 0);
 }
 
+/* The cheaper one, of equals the one with more to spare; a trial that does not fit is no error, and any other is told. */
+static void test_before(void **state) {
+    (void)state;
+    const rc_plan_result a = {.price = 1.0, .margin = 0.1}, b = {.price = 2.0, .margin = 0.2},
+                         c = {.price = 2.0, .margin = 0.3};
+    assert_true(before(&a, &b) && !before(&b, &a) && before(&c, &b) && !before(&b, &c) &&
+                !before(&b, &b));
+}
+
+static rc_status says_why(void *ctx, const rc_plan_trial *t, rc_plan_outcome *out, rc_error *err) {
+    (void)t;
+    out->done = 5.0;
+    const rc_status st = *(const rc_status *)ctx;
+    return st == RC_OK ? RC_OK : rc_fail(err, st, "this is why");
+}
+
+static void test_trial(void **state) {
+    (void)state;
+    static const struct {
+        rc_status says, is;
+        bool fits;
+        const char *why;
+    } t[] = {{RC_OK, RC_OK, true, ""},
+             {RC_E_NOFIT, RC_OK, false, ""},
+             {RC_E_INPUT, RC_E_INPUT, false, "this is why"}};
+    for (int i = 0; i < 6; i++) {
+        rc_status st = t[i / 2].says;
+        rc_plan_outcome out = {.fits = true, .lost = 3.0};
+        const rc_plan_trial trial = {.growth = 1.0};
+        rc_error err = {0};
+        assert_int_equal(plan_run_trial(says_why, &st, &trial, &out, i % 2 ? NULL : &err),
+                         t[i / 2].is);
+        assert_true(out.fits == t[i / 2].fits && out.done == 5.0 && out.lost == 0.0);
+        assert_string_equal(err.msg, i % 2 ? "" : t[i / 2].why);
+    }
+}
+
 /* The first that was simulated may be next, too; of more than five five are shown. */
 static void test_runners(void **state) {
     (void)state;
@@ -400,6 +437,7 @@ int main(void) {
         T(test_front),   T(test_kinds),   T(test_learns),       T(test_by_others),
         T(test_cohorts), T(test_round),   T(test_smaller_ones), T(test_best_and_runners),
         T(test_runners), T(test_pareto),  T(test_left_open),    T(test_order),
+        T(test_before),  T(test_trial),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

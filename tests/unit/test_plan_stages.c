@@ -288,6 +288,12 @@ static void test_cuts(void **state) {
     assert_true(answer.cut[RC_CUT_NONE] == 1 && answer.cut[RC_CUT_MEMORY] == 1 &&
                 answer.cut[RC_CUT_WORK] == 2 && answer.cut[RC_CUT_LAYOUT] == 0);
     assert_true(answer.least[0] == 0.1); /* of the bounds, whatever is cut */
+    SEARCH(4, "",
+           R(2.0, 0.5, 0.5, .cut = RC_CUT_DECODE)); /* nothing is left, and nothing is played */
+    counts(0, 0, 0, 0);
+    assert_int_equal(answer.best, -1);
+    for (int k = 0; k < RC_PLAN_KINDS; k++)
+        assert_int_equal(answer.kind_best[k], -1);
 }
 
 int main(void) {
