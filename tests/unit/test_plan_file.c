@@ -219,7 +219,8 @@ static void test_between(void **state) {
 /* Types of KV to choose among are no matter of what else the scenario says of types, or of KV. */
 static void test_kv_beside(void **state) {
     (void)state;
-    static const char *const beside[] = {"dtypes: {ffn_weights: fp8}\n", "kv: {tokens: 5000}\n", ""};
+    static const char *const beside[] = {"dtypes: {ffn_weights: fp8}\n", "kv: {tokens: 5000}\n",
+                                         ""};
     for (size_t i = 0; i < sizeof beside / sizeof beside[0]; i++) {
         char text[2048];
         (void)snprintf(text, sizeof text, HEAD OFFERS SLO "space: {tp: 8, kv: [int4, bf16]}\n%s",
