@@ -144,6 +144,7 @@ static void test_load(void **state) {
     few.expected[2] = 0.8; /* of 2 s, as much as 0.2 of 0.5: the first of both is the tightest */
     b = expected(&plain, &load, &few, &o, 1e9);
     near(b.load, 1000 * 2e-3 / 16 / 10 / 5);
+    near(b.servers, 2.0);
     near(b.rho, 0.01 / 10 / 2);
     near(b.limit, 0.5);
     near(b.prompt, 0.2);
