@@ -99,17 +99,22 @@ static double kv_over_q(const rc_choose_input *in) {
     return in->kv_bytes > 0.0 ? in->kv_bytes / in->q_bytes : 2.0 * in->kv_heads / in->heads;
 }
 
+/* Whether it holds is left to say. */
+static rc_choose_test compared(const char *name, const char *says, double left, double right) {
+    return (rc_choose_test){.name = name, .says = says, .left = left, .right = right};
+}
+
 rc_choose_test rc_equation_1(const rc_choose_input *in) {
-    rc_choose_test t = {"equation 1", "T/(T+P) <= 2 N_KV/N_H: Q is no larger than KV",
-                        rc_miss_rate(in), kv_over_q(in), false};
+    rc_choose_test t = compared("equation 1", "T/(T+P) <= 2 N_KV/N_H: Q is no larger than KV",
+                                rc_miss_rate(in), kv_over_q(in));
     t.holds = t.left <= t.right;
     return t;
 }
 
 rc_choose_test rc_equation_2(const rc_choose_input *in) {
-    rc_choose_test t = {"equation 2", "T >= N C N_KV e / (2 N_H BW): pass-KV hides under attention",
-                        in->t, in->n * in->c * in->kv_heads * in->e / (2.0 * in->heads * in->bw),
-                        false};
+    rc_choose_test t =
+        compared("equation 2", "T >= N C N_KV e / (2 N_H BW): pass-KV hides under attention", in->t,
+                 in->n * in->c * in->kv_heads * in->e / (2.0 * in->heads * in->bw));
     if (in->kv_bytes > 0.0) {
         t.says = "T >= N C kv / (f BW): pass-KV hides under attention";
         t.right = in->n * in->c * in->kv_bytes / (in->pair_flops * in->bw);
@@ -119,8 +124,8 @@ rc_choose_test rc_equation_2(const rc_choose_input *in) {
 }
 
 rc_choose_test rc_equation_3(const rc_choose_input *in) {
-    rc_choose_test t = {"equation 3", "T+P >= N e C / (4 BW): the ring of pass-Q hides",
-                        in->t + in->p, in->n * in->e * in->c / (4.0 * in->bw), false};
+    rc_choose_test t = compared("equation 3", "T+P >= N e C / (4 BW): the ring of pass-Q hides",
+                                in->t + in->p, in->n * in->e * in->c / (4.0 * in->bw));
     if (in->kv_bytes > 0.0) {
         t.says = "T+P >= N C q / (f BW): the ring of pass-Q hides";
         t.right = in->n * in->c * in->q_bytes / (in->pair_flops * in->bw);
@@ -131,8 +136,8 @@ rc_choose_test rc_equation_3(const rc_choose_input *in) {
 
 rc_choose_test rc_gathers_latents(const rc_choose_input *in) {
     assert(in->kv_bytes > 0.0);
-    rc_choose_test t = {"queries < cached", "T (q + out) < P kv",
-                        in->t * (in->q_bytes + in->out_bytes), in->p * in->kv_bytes, false};
+    rc_choose_test t = compared("queries < cached", "T (q + out) < P kv",
+                                in->t * (in->q_bytes + in->out_bytes), in->p * in->kv_bytes);
     t.holds = t.left < t.right;
     return t;
 }
@@ -174,8 +179,8 @@ static double least_miss_rate(const rc_rule *rule, const rc_choose_input *in) {
 
 static rc_choose_test miss_rate_test(const rc_rule *rule, const rc_choose_input *in) {
     const bool latents = in->kv_bytes > 0.0;
-    rc_choose_test t = {"miss rate", latents ? "T/(T+P) >= kv/q" : "T/(T+P) >= 2 N_KV/N_H",
-                        rc_miss_rate(in), least_miss_rate(rule, in), false};
+    rc_choose_test t = compared("miss rate", latents ? "T/(T+P) >= kv/q" : "T/(T+P) >= 2 N_KV/N_H",
+                                rc_miss_rate(in), least_miss_rate(rule, in));
     if (rule->kind == RC_RULE_ALGORITHM_5)
         t.says = latents ? "T/(T+P) >= kv/out - T f BW/(N C out)"
                          : "T/(T+P) >= 2 N_KV/N_H - 4 T BW/(N C e)";
@@ -184,9 +189,9 @@ static rc_choose_test miss_rate_test(const rc_rule *rule, const rc_choose_input 
 }
 
 static rc_choose_test empirical_test(const rc_rule *rule, const rc_choose_input *in) {
-    rc_choose_test t = {"empirical", "alpha ln T + beta ln(T/(T+P)) + gamma > 0",
-                        rule->alpha * log(in->t) + rule->beta * log(rc_miss_rate(in)) + rule->gamma,
-                        0.0, false};
+    rc_choose_test t =
+        compared("empirical", "alpha ln T + beta ln(T/(T+P)) + gamma > 0",
+                 rule->alpha * log(in->t) + rule->beta * log(rc_miss_rate(in)) + rule->gamma, 0.0);
     t.holds = t.left > t.right;
     return t;
 }

@@ -66,15 +66,15 @@ static rc_status list(const rc_rows *rows, rc_form form, rc_error *err) {
 }
 
 /* Sizes that few rows have, or that nearly all have alike: shown where some row differs. */
-enum { SIZES = 5 };
 static const struct {
     const char *name;
     int64_t usual; /* and 0: the op has no such size */
-} sizes[SIZES] = {{"head_k", RC_HEAD_DEFAULT},
-                  {"head_v", RC_HEAD_DEFAULT},
-                  {"window", 0},
-                  {"experts", 0},
-                  {"top_k", 0}};
+} sizes[] = {{"head_k", RC_HEAD_DEFAULT},
+             {"head_v", RC_HEAD_DEFAULT},
+             {"window", 0},
+             {"experts", 0},
+             {"top_k", 0}};
+enum { SIZES = sizeof sizes / sizeof sizes[0] };
 
 static int64_t size_of(const rc_row *r, int i) {
     const int64_t all[SIZES] = {r->head_k, r->head_v, r->window, r->experts, r->top_k};

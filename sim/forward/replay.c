@@ -135,7 +135,7 @@ bool rc_replay_section(rc_replay *r, size_t section) {
             task_piece(r, x);
         else if (x->kind == RC_PIECE_RENDEZVOUS)
             rendezvous(r, x);
-        else if (!(r->rings[x->task].n > 0 ? ring(r, x->task) : exchange(r, x->task)))
+        else if (!(r->rings[x->task].n ? ring(r, x->task) : exchange(r, x->task)))
             return false;
     }
     for (size_t k = 0; k < ports; k++)

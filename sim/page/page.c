@@ -212,9 +212,9 @@ static void write_contents(const rc_page *p, FILE *f) {
 
 void rc_page_write(const rc_page *p, const char *title, FILE *f) {
     assert(p != NULL && f != NULL);
-    char own[192];
-    (void)snprintf(own, sizeof own, "Ringcast%s%s", p->count == 1 ? ", " : "",
-                   p->count == 1 ? p->at[0].title : "");
+    char own[192] = "Ringcast";
+    if (p->count == 1)
+        (void)snprintf(own, sizeof own, "Ringcast, %s", p->at[0].title);
     write_head(f, title ? title : own, title ? title : "Ringcast");
     write_contents(p, f);
     (void)fputs("<main>\n", f);

@@ -49,7 +49,7 @@ static void add_cells(json_t *o, const json_t *grid) {
         double cp = number_in(row, columns, "cp"), t = number_in(row, columns, "T");
         double p = number_in(row, columns, "P"), kv = number_in(row, columns, "pass_kv_ms");
         double q = number_in(row, columns, "pass_q_ms");
-        if (number_in(row, columns, "batch") == 1.0 && cp > 1.0 && t > 0.0 && p >= 0.0 &&
+        if (number_in(row, columns, "batch") == 1.0 && cp >= 2.0 && t > 0.0 && p >= 0.0 &&
             kv > 0.0 && q > 0.0)
             (void)json_array_append_new(list_of(o, cp), json_pack("[f, f, f, f]", t, p, kv, q));
     }

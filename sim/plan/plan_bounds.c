@@ -131,16 +131,26 @@ static rc_status time_classes(rc_plan_bounds *b, const rc_plan_option *o,
     return st;
 }
 
+/* New tokens of the fullest pass that any configuration of the space may have: the layouts of some are
+ * those of others, whose passes are cut by another budget. */
+static int64_t fullest_pass(const rc_plan_bounds *b) {
+    const rc_serve *s = b->p->serve;
+    const rc_plan_ints *budgets = &b->p->space.budget;
+    int64_t most = b->load->longest_input;
+    const int64_t prompts = s->budget > 0 ? s->budget : s->fuse * most;
+    most = most > prompts ? most : prompts;
+    for (int i = 0; i < budgets->n; i++)
+        most = most > budgets->v[i] ? most : budgets->v[i];
+    return most;
+}
+
 /* Seconds a token in passes that are as full as a pass can be, of prompts so short that attention
  * takes next to nothing: no prompt is computed at a better rate. */
 static rc_status best_rate(rc_plan_bounds *b, const rc_plan_option *o, double *out, rc_error *err) {
-    const rc_serve *s;
     rc_sequence parts[PROMPTS_OF_FULL];
-    RC_TRY(plan_passes_serve(b->passes, o, &s, err));
-    int64_t most = s->budget > 0 ? s->budget : s->fuse * b->load->longest_input;
-    most = most > b->load->longest_input ? most : b->load->longest_input;
+    int64_t most = fullest_pass(b);
     *out = INFINITY;
-    for (int i = 0; i<FULL_PASSES; i++, most = most> 2 ? most / 2 : 1) {
+    for (int i = 0; i < FULL_PASSES; i++, most /= 2) {
         int64_t each =
             most / PROMPTS_OF_FULL > LEAST_PROMPT ? most / PROMPTS_OF_FULL : LEAST_PROMPT;
         uint32_t n = (uint32_t)(most / each > 1 ? most / each : 1);
@@ -290,8 +300,8 @@ static rc_plan_cut find_cut(const rc_plan_bounds *b, const rc_plan_option *o, co
 
 rc_status rc_plan_bound_of(rc_plan_bounds *b, const rc_plan_option *o, rc_plan_bound *out,
                            rc_error *err) {
-    double tokens = 0.0;
-    bool small = false;
+    double tokens;
+    bool small;
     const plan_layout *l = NULL;
     assert(o->offer >= 0 && o->offer < b->p->offer_count);
     *out = (rc_plan_bound){0};

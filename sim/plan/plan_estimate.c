@@ -27,13 +27,11 @@ void plan_layout_add(plan_layout *l, const rc_plan_class *c, double time) {
     l->square += c->count * time * time;
 }
 
-/* Mean wait, s, of a queue with c servers and a load of rho a server; a service takes `mean` s
+/* Mean wait, s, of a queue with c servers and a load of rho a server, at most 1; a service takes `mean` s
  * and its mean square is `square`. */
 static double mean_wait(double c, double rho, double mean, double square) {
     assert(c >= 1.0);
     assert(mean > 0.0);
-    if (rho >= 1.0)
-        return INFINITY;
     double cv2 = fmax(0.0, square / (mean * mean) - 1.0);
     return mean * pow(rho, sqrt(2.0 * (c + 1.0)) - 1.0) / (c * (1.0 - rho)) * (1.0 + cv2) / 2.0;
 }
@@ -50,8 +48,9 @@ static rc_status step_time(plan_passes *x, const rc_plan_option *o, double batch
     uint32_t n = 1;
     while (2 * n <= BATCHES && 2.0 * n <= batch)
         n *= 2;
-    double place = context > 1.0 ? floor(STEPS_PER_DECADE * log10(context)) : 0.0;
+    double place = floor(STEPS_PER_DECADE * log10(context));
     int64_t keys = (int64_t)pow(10.0, place / STEPS_PER_DECADE);
+    keys = keys > 1 ? keys : 1;
     return plan_step_time(x, o, n, (int64_t)n * keys, keys, out, err);
 }
 
@@ -64,12 +63,12 @@ static rc_status view_decode(const rc_plan_load *w, plan_passes *x, const rc_pla
     double best, running = 1.0;
     most = fmax(most, 1.0);
     const double stages = rc_plan_stages(o); /* in each of which is a part of them */
-    RC_TRY(step_time(x, o, fmax(most / stages, 1.0), w->context, &best, err));
-    RC_TRY(step_time(x, o, 1.0, w->context, &out->run, err));
+    RC_TRY(step_time(x, o, most / stages, w->context, &best, err));
+    RC_TRY(step_time(x, o, running, w->context, &out->run, err));
     out->work = w->output * best / most;
     for (int i = 0; i < FIXED_POINT_ROUNDS && w->span > 0.0; i++) {
         running = fmin(most, fmax(1.0, w->output / (w->span * replicas) * out->run));
-        RC_TRY(step_time(x, o, fmax(running / stages, 1.0), w->context, &out->run, err));
+        RC_TRY(step_time(x, o, running / stages, w->context, &out->run, err));
     }
     return RC_OK;
 }

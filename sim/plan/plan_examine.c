@@ -11,16 +11,9 @@ enum { GROWTH_TRIES = 4, GROWTH_ROUNDS = 3 };
 #define MORE 1.25       /* of a resource: the output calls it a quarter more */
 #define GROWTH_MOST 4.0 /* times the traffic that is tried, at most */
 
-static bool enough(const rc_plan *p, int met, int of) {
-    return (double)met / of >= p->met - SAME_SHARE;
-}
-
 /* Of `n` seeds, how many may miss. */
 static int may_miss(const rc_plan *p, int n) {
-    int missed = 0;
-    while (missed < n && enough(p, n - missed - 1, n))
-        missed++;
-    return missed;
+    return (int)floor(n * (1.0 - p->met + SAME_SHARE));
 }
 
 static int count_missed(const rc_plan *p, const rc_plan_outcome *o, int n) {
@@ -62,8 +55,8 @@ static void spread_of(const rc_plan *p, const rc_plan_outcome *outcomes, int n, 
 rc_status plan_try_seeds(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc_plan_option *o,
                          bool *holds, rc_plan_answer *a, rc_error *err) {
     rc_plan_trial trials[RC_PLAN_SEEDS] = {0};
-    rc_plan_outcome outcomes[RC_PLAN_SEEDS] = {0};
-    const int n = p->check_seeds, most = n > 0 ? may_miss(p, n) : 0;
+    rc_plan_outcome outcomes[RC_PLAN_SEEDS];
+    const int n = p->check_seeds, most = may_miss(p, n);
     assert(n >= 0 && n <= RC_PLAN_SEEDS);
     for (int i = 0; i < n; i++) {
         trials[i] = plan_trial(p, o);
@@ -107,8 +100,8 @@ static rc_status find_growth(const rc_plan *p, rc_plan_sim sim, void *ctx, const
                              double *out, rc_error *err) {
     double lo = 1.0, hi = GROWTH_MOST;
     for (int round = 0; round < GROWTH_ROUNDS; round++) {
-        rc_plan_trial t[GROWTH_TRIES] = {0};
-        rc_plan_outcome r[GROWTH_TRIES] = {0};
+        rc_plan_trial t[GROWTH_TRIES];
+        rc_plan_outcome r[GROWTH_TRIES];
         double g[GROWTH_TRIES];
         int held = 0, tightest;
         for (int i = 0; i < GROWTH_TRIES; i++) {
@@ -148,7 +141,7 @@ static rc_status try_lost(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc
 static rc_status try_next(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc_plan_result *best,
                           rc_plan_answer *a, rc_error *err) {
     rc_plan_trial t[2] = {plan_trial(p, &best->option), plan_trial(p, &best->option)};
-    rc_plan_outcome r[2] = {0};
+    rc_plan_outcome r[2];
     size_t n = 0;
     t[n].option.prefill++;
     n += plan_on_offer(p, &t[n].option);

@@ -218,7 +218,7 @@ static rc_status check_keys(const rc_node *root, rc_error *err) {
 /* The keys of a plan, which then leave the document: the rest is a scenario of `serve`. */
 static rc_status read_own(rc_doc *doc, const char *const *sets, size_t set_count, rc_plan *p,
                           rc_section *space, rc_error *err) {
-    static const char *const own[] = {"plan", "offers", "space", "search"};
+    static const char *const own[] = {"plan", "offers", "space", "search", NULL};
     const rc_section root = {.file = RC_KEYS_PLAN, .map = rc_doc_root(doc)};
     RC_TRY(check_keys(root.map, err));
     RC_TRY(rc_section_text(&root, "plan", p->name, sizeof p->name, err));
@@ -226,7 +226,7 @@ static rc_status read_own(rc_doc *doc, const char *const *sets, size_t set_count
     RC_TRY(read_space(space, &p->space, err));
     RC_TRY(read_entries(&root, sets, set_count, p, err));
     RC_TRY(read_search(&root, p, err));
-    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+    for (int i = 0; own[i]; i++)
         (void)rc_doc_take(doc, own[i]);
     return RC_OK;
 }

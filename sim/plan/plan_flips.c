@@ -12,10 +12,12 @@
 
 enum { CHEAPER = 3, DEARER = 8 }; /* configurations that are tried, at most */
 
+#define OWN_STEP (-1.0) /* as the machine has it */
+
 typedef struct assumption {
     const char *name;
     double growth, matrix, hbm, network, memory;
-    double ring_step; /* s; below 0: as the machine has it */
+    double ring_step; /* s */
 } assumption;
 
 /* The spread of what was measured or carried over is of this order; a serving engine's host work in
@@ -23,14 +25,14 @@ typedef struct assumption {
 static const assumption assumptions[] = {
     {"engine.ring_step 0", 1.0, 1.0, 1.0, 1.0, 1.0, 0.0},
     {"engine.ring_step 0.6 ms", 1.0, 1.0, 1.0, 1.0, 1.0, 0.6e-3},
-    {"matrix rate -10 %", 1.0, 0.9, 1.0, 1.0, 1.0, -1.0},
-    {"matrix rate +10 %", 1.0, 1.1, 1.0, 1.0, 1.0, -1.0},
-    {"HBM rate -10 %", 1.0, 1.0, 0.9, 1.0, 1.0, -1.0},
-    {"HBM rate +10 %", 1.0, 1.0, 1.1, 1.0, 1.0, -1.0},
-    {"network rate -25 %", 1.0, 1.0, 1.0, 0.75, 1.0, -1.0},
-    {"memory -5 %", 1.0, 1.0, 1.0, 1.0, 0.95, -1.0},
-    {"traffic +10 %", 1.1, 1.0, 1.0, 1.0, 1.0, -1.0},
-    {"traffic -10 %", 0.9, 1.0, 1.0, 1.0, 1.0, -1.0},
+    {"matrix rate -10 %", 1.0, 0.9, 1.0, 1.0, 1.0, OWN_STEP},
+    {"matrix rate +10 %", 1.0, 1.1, 1.0, 1.0, 1.0, OWN_STEP},
+    {"HBM rate -10 %", 1.0, 1.0, 0.9, 1.0, 1.0, OWN_STEP},
+    {"HBM rate +10 %", 1.0, 1.0, 1.1, 1.0, 1.0, OWN_STEP},
+    {"network rate -25 %", 1.0, 1.0, 1.0, 0.75, 1.0, OWN_STEP},
+    {"memory -5 %", 1.0, 1.0, 1.0, 1.0, 0.95, OWN_STEP},
+    {"traffic +10 %", 1.1, 1.0, 1.0, 1.0, 1.0, OWN_STEP},
+    {"traffic -10 %", 0.9, 1.0, 1.0, 1.0, 1.0, OWN_STEP},
 };
 enum { ASSUMPTIONS = sizeof assumptions / sizeof assumptions[0] };
 _Static_assert((int)ASSUMPTIONS <= (int)RC_PLAN_FLIPS, "an answer has room for every assumption");
@@ -62,9 +64,8 @@ static int by_margin(const void *x, const void *y) {
 /* Dearer ones: cheapest first, of equal ones the wider margin. */
 static int by_rent(const void *x, const void *y) {
     const rc_plan_result *const *a = x, *const *b = y;
-    if ((*a)->price < (*b)->price || (*a)->price > (*b)->price)
-        return (*a)->price < (*b)->price ? -1 : 1;
-    return by_margin(x, y);
+    const int rent = ((*a)->price > (*b)->price) - ((*a)->price < (*b)->price);
+    return rent ? rent : by_margin(x, y);
 }
 
 static rc_status flip_one(const rc_plan *p, rc_plan_sim sim, void *ctx, const assumption *x,

@@ -93,7 +93,7 @@ static void earliest(const rc_trace *t, rc_time *out) {
     for (size_t i = 0; i < t->count; i++) {
         const rc_req *r = &t->at[i];
         out[i] = r->arrival != RC_NO_ARRIVAL ? r->arrival : 0;
-        if (r->after < i) /* RC_NO_REQUEST is more */
+        if (r->after != RC_NO_REQUEST)
             out[i] = out[r->after] + r->think;
     }
 }
@@ -141,7 +141,8 @@ static uint32_t most_cached(const rc_trace *t, const rc_req *r, int64_t group, c
             tokens += found ? t->block : 0;
         }
     }
-    return tokens < r->input - 1 ? (uint32_t)tokens : r->input - 1;
+    const uint32_t most = r->input - 1;
+    return tokens < most ? (uint32_t)tokens : most;
 }
 
 #define LONG_TIME 1e6 /* s: longer limits are as good as none */

@@ -93,7 +93,7 @@ static rc_status add_source(plan_passes *x, const rc_pool *pool, source s, rc_er
     const rc_what_if none = {.slow_rank = -1, .slow_link_rank = -1};
     const rc_serve *serve;
     if (x->source_count == x->source_room) {
-        size_t room = x->source_room > 0 ? 2 * x->source_room : 64;
+        size_t room = x->source_room ? 2 * x->source_room : 64;
         source *more = realloc(x->sources, room * sizeof *more);
         if (!more)
             return rc_fail(err, RC_E_NOMEM, "out of memory for the passes of a plan");
@@ -173,7 +173,7 @@ rc_status plan_prompts_time(plan_passes *x, const rc_plan_option *o, const rc_se
 
 static rc_status remember(plan_passes *x, step s, rc_error *err) {
     if (x->step_count == x->step_room) {
-        size_t room = x->step_room > 0 ? 2 * x->step_room : 256;
+        size_t room = x->step_room ? 2 * x->step_room : 256;
         step *more = realloc(x->steps, room * sizeof *more);
         if (!more)
             return rc_fail(err, RC_E_NOMEM, "out of memory for the passes of a plan");

@@ -147,11 +147,9 @@ static int cohort_of(search *s, const rc_plan_option *o) {
 
 static int by_price(const void *x, const void *y) {
     const candidate *a = x, *b = y;
-    if (a->price < b->price || a->price > b->price)
-        return a->price < b->price ? -1 : 1;
-    if (a->bound.floor < b->bound.floor || a->bound.floor > b->bound.floor)
-        return a->bound.floor < b->bound.floor ? -1 : 1;
-    return memcmp(&a->option, &b->option, sizeof a->option);
+    const int price = (a->price > b->price) - (a->price < b->price);
+    const int floor = (a->bound.floor > b->bound.floor) - (a->bound.floor < b->bound.floor);
+    return price ? price : floor ? floor : memcmp(&a->option, &b->option, sizeof a->option);
 }
 
 static rc_status find_candidates(search *s, rc_plan_bounds *bounds, rc_error *err) {
@@ -272,8 +270,8 @@ static rc_status keep(search *s, candidate *c, const rc_plan_outcome *o, rc_erro
 
 static rc_status run_round(search *s, candidate *const *chosen, int n, rc_error *err) {
     assert(n >= 1 && n <= ROUND);
-    rc_plan_trial trials[ROUND] = {0};
-    rc_plan_outcome outcomes[ROUND] = {0};
+    rc_plan_trial trials[ROUND];
+    rc_plan_outcome outcomes[ROUND];
     for (int i = 0; i < n; i++)
         trials[i] = plan_trial(s->p, &chosen[i]->option);
     RC_TRY(plan_run_trials(s->p, s->sim, s->ctx, trials, outcomes, (size_t)n, err));
@@ -410,11 +408,9 @@ static void find_runners(rc_plan_answer *a) {
 
 static int by_cost(const void *x, const void *y) {
     const rc_plan_result *const *a = x, *const *b = y;
-    double d = (*a)->price - (*b)->price;
-    if (d < 0.0 || d > 0.0)
-        return d < 0.0 ? -1 : 1;
-    d = (*a)->outcome.ttft_p95 - (*b)->outcome.ttft_p95;
-    return (d > 0.0) - (d < 0.0);
+    const int price = ((*a)->price > (*b)->price) - ((*a)->price < (*b)->price);
+    const double p = (*a)->outcome.ttft_p95, q = (*b)->outcome.ttft_p95;
+    return price ? price : (p > q) - (p < q);
 }
 
 static rc_status find_front(rc_plan_answer *a, rc_error *err) {
@@ -485,7 +481,7 @@ static rc_status find_confirmed(search *s, int64_t most, int *confirmed, rc_erro
         RC_TRY(run_doubts(s, err));
         RC_TRY(run_stage(s, score_margin, least_of(s->out->simulated + ROUND, most), false, err));
         int best = s->out->best;
-        bool well = false;
+        bool well;
         RC_TRY(confirm_best(s, &well, err));
         if (well)
             *confirmed = best;
@@ -508,7 +504,7 @@ static rc_status run_search(search *s, rc_plan_bounds *bounds, rc_error *err) {
         if (s->out->best >= 0)
             RC_TRY(run_stage(s, score_front, all, false, err));
         if (most == all) { /* what is left over may prove a guess wrong */
-            s->doubts = all - s->out->simulated;
+            s->doubts = all;
             RC_TRY(run_doubts(s, err));
         }
         more = s->out->best != confirmed || most < all;

@@ -7,14 +7,14 @@
 #include "sim/plan/plan_internal.h"
 
 int rc_plan_groups(const rc_plan_option *o, bool decode) {
-    const int groups = o->dp > 1 ? o->dp : 1;
+    const int groups = o->dp ? o->dp : 1;
     if (o->decode > 0)
         return decode ? o->decode * groups : o->prefill;
     return o->prefill * groups;
 }
 
 int rc_plan_stages(const rc_plan_option *o) {
-    return o->pp > 1 ? o->pp : 1;
+    return o->pp ? o->pp : 1;
 }
 
 int rc_plan_gpus(const rc_plan_option *o) {
@@ -44,9 +44,9 @@ rc_pick rc_plan_pick(const rc_plan *p, const rc_plan_option *o, int cp) {
 }
 
 static void put_cut(const rc_plan_space *s, const rc_plan_option *o, bool decodes, rc_pool *pool) {
-    pool->dcp = decodes && pool->cp == 1 && o->dcp > 1 ? o->dcp : 1;
-    pool->dp = decodes && o->dp > 1 ? o->dp : 1;
-    pool->ep = o->ep < 0 ? rc_pool_gpus(pool) : o->ep > 1 ? o->ep : 1;
+    pool->dcp = decodes && pool->cp == 1 && o->dcp ? o->dcp : 1;
+    pool->dp = decodes && o->dp ? o->dp : 1;
+    pool->ep = o->ep < 0 ? rc_pool_gpus(pool) : o->ep ? o->ep : 1;
     pool->expert_skew = s->expert_skew;
     pool->mla = s->mla;
     pool->stages = (rc_stages){rc_plan_stages(o), s->pp_rest}; /* ep is of a stage */
@@ -246,8 +246,8 @@ static void with_groups(list *l, rc_plan_option o) {
 
 static void with_stages(list *l, rc_plan_option o) {
     const rc_plan_ints *pp = &l->p->space.pp;
-    for (int i = 0; i < (pp->n > 0 ? pp->n : 1); i++) {
-        o.pp = pp->n > 0 ? (int16_t)pp->v[i] : 1;
+    for (int i = 0; i < (pp->n ? pp->n : 1); i++) {
+        o.pp = pp->n ? (int16_t)pp->v[i] : 1;
         with_groups(l, o);
     }
 }

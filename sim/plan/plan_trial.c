@@ -47,7 +47,8 @@ void plan_schedule(const rc_plan_option *o, rc_serve *s) {
 /* So many times the load: the rate, or in a closed loop the clients. */
 static void grow(rc_serve *s, double growth) {
     if (s->clients > 0) {
-        s->clients = (int64_t)fmax(1.0, round((double)s->clients * growth));
+        const int64_t clients = llround((double)s->clients * growth);
+        s->clients = clients > 1 ? clients : 1;
         return;
     }
     s->rate_scale *= growth;
@@ -69,7 +70,6 @@ void rc_plan_serve(const rc_plan_file *f, const rc_plan_trial *t, rc_serve *out)
     scale_machine(&out->machine, t);
     rc_pool pools[2];
     out->pool_count = plan_pools(p, o, pools);
-    memset(out->pools, 0, sizeof out->pools);
     memcpy(out->pools, pools, sizeof pools);
 }
 

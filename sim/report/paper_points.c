@@ -178,10 +178,10 @@ static rc_status read_point(rc_paper *p, const rc_csv *csv, size_t i, const colu
                            "nothing is computed for point '%s'%s%s%s", id,
                            near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
     }
-    int64_t tokens = -1;
+    int64_t tokens;
     if (rc_quantity_int(rc_csv_text(csv, i, c->context), 1, INT64_C(1) << 40, &tokens, NULL) !=
         RC_OK)
-        tokens = -1;
+        tokens = 0; /* it speaks of no number of tokens */
     double paper = l->quantity == RC_Q_SCALING ? 1.0 : NAN;
     if (rc_csv_text(csv, i, c->value)[0])
         RC_TRY(rc_csv_quantity(csv, i, c->value, RC_DIM_COUNT, -1e15, 1e15, &paper, err));

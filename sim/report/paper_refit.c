@@ -290,10 +290,11 @@ static rc_status minimise(fit *f, gsl_vector *theta, rc_error *err) {
                                            &info, w);
     gsl_vector_memcpy(theta, gsl_multifit_nlinear_position(w));
     gsl_multifit_nlinear_free(w);
-    if (f->status != RC_OK && err)
-        *err = f->error;
-    if (f->status != RC_OK)
+    if (f->status != RC_OK) {
+        if (err)
+            *err = f->error;
         return f->status;
+    }
     if (stop == GSL_EMAXITER)
         return rc_fail(err, RC_E_INPUT, "the fit has not settled after %d steps", MAX_ITERATIONS);
     return RC_OK; /* GSL_ENOPROG: at a kink nothing near is better */

@@ -118,9 +118,9 @@ void work_destroy(cluster *c) {
     free(c->sharing.blocks);
 }
 
-static int bin_of(double x, double an_octave, int bins) {
-    int b = x > 1.0 ? (int)floor(an_octave * log2(x)) : 0;
-    return b < bins ? b : bins - 1;
+/* Of a number from 1 on that a request may have, of 32 bits. */
+static int bin_of(double x, double an_octave) {
+    return (int)floor(an_octave * log2(x));
 }
 
 void work_prompt(cluster *c, uint32_t j, uint32_t cached) {
@@ -129,8 +129,7 @@ void work_prompt(cluster *c, uint32_t j, uint32_t cached) {
     const double n = (double)q->input - cached, steps = q->output - 1.0;
     if (!p->work.classes)
         return;
-    prompt_class *k =
-        &p->work.classes[bin_of(n, 2.0, BINS_T) * BINS_P + bin_of(cached + 1.0, 1.0, BINS_P)];
+    prompt_class *k = &p->work.classes[bin_of(n, 2.0) * BINS_P + bin_of(cached + 1.0, 1.0)];
     k->count++;
     k->tokens += n;
     k->pairs += n * cached + 0.5 * n * (n + 1.0);

@@ -72,9 +72,8 @@ static int by_knot(const void *a, const void *b) {
     const sample *p = a, *q = b;
     if (p->i != q->i)
         return p->i - q->i;
-    if (p->x != q->x)
-        return p->x < q->x ? -1 : 1;
-    return p->f < q->f ? -1 : p->f > q->f;
+    const int x = (p->x > q->x) - (p->x < q->x);
+    return x ? x : (p->f > q->f) - (p->f < q->f);
 }
 
 static void take_samples(task *t, const rc_fit_point *points, size_t count) {

@@ -155,10 +155,23 @@ static void test_latents(void **state) {
     assert_true(rc_gathers_latents(&in).holds);
     in.p = 0;
     assert_false(rc_gathers_latents(&in).holds);
+    rc_choose_input even =
+        in; /* 4 (3 + 2) bytes of queries against 10 x 2 of the cache: nothing is gained */
+    even.t = 4, even.p = 10, even.q_bytes = 3, even.out_bytes = 2, even.kv_bytes = 2;
+    assert_false(rc_gathers_latents(&even).holds);
+    even.p = 11;
+    assert_true(rc_gathers_latents(&even).holds);
     /* the least work decides the form: few queries on a long cache absorb */
     l.mla = RC_MLA_LEAST_WORK;
     near(rc_choose_input_of(&m, &l, 4, 64, 100000, 800e12, 50e9).q_bytes, 16 * 576 * 2);
     near(rc_choose_input_of(&m, &l, 4, 64000, 0, 800e12, 50e9).q_bytes, 16 * 192 * 2);
+    /* of heads, or of what no rule can be asked, nothing is said in bytes */
+    rc_choose_input of[2] = {rc_choose_input_of(&m, &l, 4, 0, 100000, 800e12, 50e9)};
+    m.kind[0].mixer = m.kind[1].mixer = RC_MIX_ATTENTION;
+    of[1] = rc_choose_input_of(&m, &l, 4, 64, 100000, 800e12, 50e9);
+    for (int i = 0; i < 2; i++)
+        assert_true(of[i].kv_bytes == 0.0 && of[i].q_bytes == 0.0 && of[i].out_bytes == 0.0 &&
+                    of[i].pair_flops == 0.0);
     in.q_bytes = 0;
     assert_int_equal(rc_choose_check(&in, &err), RC_E_INPUT);
 }

@@ -50,6 +50,12 @@ static void thresholds_by_hand(void **state) {
     alone.variant[0][0][0] = 77.0;
     alone.variant[1][0][0] = 78.0;
     assert_near(rc_select_threshold(&alone, alone.length[0], alone.batch[0], 1), 77.0);
+    rc_select_table two =
+        s; /* of one that is CP: on however many ranks that row, for no CP has no variant */
+    two.degrees = 2;
+    two.degree[1] = 4;
+    for (int n = 1; n < 6; n++)
+        assert_near(rc_select_threshold(&two, 1000, 1, n), 100.0);
     assert_near(rc_select_threshold(&s, 2000, 1, 2), 200.0); /* between the lengths */
     assert_near(rc_select_threshold(&s, 2000, 2, 2), 300.0); /* and between the batches */
     assert_near(rc_select_threshold(&s, 2000, 1, 3), 400.0); /* and between the degrees */

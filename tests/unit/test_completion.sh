@@ -43,6 +43,7 @@ expect "machine" keys ma
 expect "sglang vllm" forward x.yaml --launch ""
 expect "sglang" forward x.yaml --launch = sg
 expect "bash" completion b
+expect "README.md" trace READ
 
 # every command, and every flag of it
 while read -r command; do

@@ -191,11 +191,47 @@ static void test_same_bytes(void **state) {
     done(&x);
 }
 
+/* A GPU is called by its number; where it stands for its rank's by the rank, and by how many there are. */
+static void test_names(void **state) {
+    (void)state;
+    static const struct {
+        const char *tp;
+        bool unfold;
+        const char *names[4];
+    } t[] = {{"parallel.tp=1", false, {"GPU 0", "GPU 1", NULL}},
+             {"parallel.tp=2",
+              false,
+              {"rank 0 (each of its 2 GPUs)", "rank 1 (each of its 2 GPUs)", NULL}},
+             {"parallel.tp=4",
+              false,
+              {"rank 0 (each of its 4 GPUs)", "rank 1 (each of its 4 GPUs)", NULL}},
+             {"parallel.tp=2",
+              true,
+              {"GPU 0 (rank 0)", "GPU 1 (rank 0)", "GPU 2 (rank 1)", "GPU 3 (rank 1)"}}};
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        const char *const sets[] = {small, t[i].tp};
+        size_t k, seen = 0;
+        json_t *e;
+        drawn x;
+        draw("paper/cp2-8k.yaml", sets, 2, t[i].unfold, &x);
+        json_array_foreach(json_object_get(x.root, "traceEvents"), k, e) {
+            if (strcmp(span_string(e, "name"), "process_name") != 0)
+                continue;
+            assert_true(seen < 4 && t[i].names[seen]);
+            assert_string_equal(span_string(json_object_get(e, "args"), "name"),
+                                t[i].names[seen++]);
+        }
+        assert_true(seen == 4 || !t[i].names[seen]);
+        done(&x);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_schedules), cmocka_unit_test(test_phases),
         cmocka_unit_test(test_every_gpu), cmocka_unit_test(test_counters),
         cmocka_unit_test(test_staged),    cmocka_unit_test(test_same_bytes),
+        cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

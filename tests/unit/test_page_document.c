@@ -148,6 +148,30 @@ static void test_answers_come_first(void **state) {
     }
 }
 
+/* A page of its own title has it at its head and is called so; one without is called by its only section, and by none of several. */
+static void test_titles(void **state) {
+    (void)state;
+    for (size_t sections = 1; sections <= 2; sections++)
+        for (int own = 0; own < 2; own++) {
+            rc_page *p = page_of(kinds[0].json);
+            char called[256] = "<title>Ringcast</title>";
+            if (own)
+                (void)snprintf(called, sizeof called, "<title>mine</title>");
+            else if (sections == 1)
+                (void)snprintf(called, sizeof called, "<title>Ringcast, %s</title>",
+                               rc_page_title(p, 0));
+            if (sections == 2)
+                assert_int_equal(
+                    rc_page_add_text(p, "second", kinds[1].json, strlen(kinds[1].json), &err),
+                    RC_OK);
+            char *text = written(p, own ? "mine" : NULL);
+            if (!strstr(text, called))
+                fail_msg("%zu sections: no %s", sections, called);
+            assert_int_equal(count(text, "<nav aria"), sections - 1);
+            free(text);
+        }
+}
+
 /* Numbers stand to the right, each below a name that does, too; and no other name does. */
 static void check_columns(const char *kind, const char *table) {
     bool right[32] = {false}, numbers[32] = {false};
@@ -431,6 +455,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers_come_first),
         cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_titles),
         cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_other_kinds_of_values),
         cmocka_unit_test(test_tune_and_grid_are_one_map),

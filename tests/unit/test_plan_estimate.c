@@ -139,6 +139,15 @@ static void test_load(void **state) {
     near(b.load, 0.2);
     near(b.rho, 0.2);
     near(b.floor, 0.45);
+    plan_layout few = prompts;
+    few.work = 0.01;       /* the pool that decodes, of five, is the busier one */
+    few.expected[2] = 0.8; /* of 2 s, as much as 0.2 of 0.5: the first of both is the tightest */
+    b = expected(&plain, &load, &few, &o, 1e9);
+    near(b.load, 1000 * 2e-3 / 16 / 10 / 5);
+    near(b.servers, 2.0);
+    near(b.rho, 0.01 / 10 / 2);
+    near(b.limit, 0.5);
+    near(b.prompt, 0.2);
     fixed = 0.02; /* apart: a step's time alone */
     near(expected(&plain, &load, &prompts, &o, 1e9).floor, 2.0);
     o.decode = 0;
@@ -159,6 +168,7 @@ static void test_load(void **state) {
     b = expected(&plain, &load, &prompts, &o, 1e9);
     near(b.mean, 0.01);
     near(b.square, 0.3 / 16 / 100);
+    near(b.rho, 0.4 / 4 + 1000 * 0.02 / 64 / 10);
     assert_int_equal(asked[0], 16);
 }
 
@@ -175,7 +185,8 @@ static void test_batches(void **state) {
              {32, 1e9, 1000, 32, 1000}, {64, 9999, 1000, 8, 1000}, {64, 8000, 1000, 8, 1000},
              {64, 7999, 1000, 4, 1000}, {64, 500, 1000, 1, 1000},  {999, 1e9, 1000, 64, 1000},
              {4, 1e9, 1, 4, 1},         {4, 1e9, 0, 4, 1},         {4, 3, 0.5, 2, 1},
-             {4, 1e9, 1154, 4, 1000},   {4, 1e9, 1155, 4, 1154},   {4, 1e9, 999, 4, 865}};
+             {4, 1e9, 1154, 4, 1000},   {4, 1e9, 1155, 4, 1154},   {4, 1e9, 999, 4, 865},
+             {64, 4.9, 1.2, 4, 1},      {4, 1e9, 2.1, 4, 2},       {4, 1e9, 1.9, 4, 1}};
     fixed = 1e-3, slope = 0.0;
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
         rc_plan_load w = load;
@@ -231,6 +242,8 @@ static void test_layouts(void **state) {
     other[7].decode = 0;
     other[8].dynamic = true;
     other[9].kv = 1;
+    const plan_layout mixed = {.key = other[7]};
+    assert_true(plan_layout_is(&mixed, &other[7]));
     for (int i = 0; i < 6; i++)
         assert_true(plan_layout_is(&l, &same[i]));
     for (int i = 0; i < 10; i++)

@@ -94,6 +94,15 @@ static void test_growth(void **state) {
             f.at_growth_1 /= plan.growth;
             assert_int_equal(plan_examine(&plan, played, &f, &a, NULL), RC_OK);
             assert_true(a.growth_limit == 4.0 && !a.has_next);
+            /* the first that misses ends a round of four: three rounds, or one of which all hold. Beside them are four of resources
+             * and one with a replica lost. */
+            if (i == 0)
+                assert_int_equal(f.seed_count, 1 + 4 + 1 + 3);
+            if (most[i] >= 4.0)
+                assert_int_equal(f.seed_count, 1 + 4 + 1 + 4);
+            if (i ==
+                2) /* from sqrt(2), which holds, a fifth of the way to 2 does not, and four fifths of that do */
+                near(a.growth, pow(2.0, 0.5 + 0.5 * 0.2 * 0.8));
             if (!(a.growth <= fmin(most[i], 4.0) * (1.0 + 1e-9) &&
                   a.growth * pow(4.0, 0.01) >= fmin(most[i], 4.0)))
                 fail_msg("%g times as much, of %g", a.growth, most[i]);
@@ -129,6 +138,10 @@ static void test_next(void **state) {
     assert_int_equal(plan_examine(&plan, played, &f, &a, NULL), RC_OK);
     assert_true(a.has_next && a.next.option.prefill == 2 && a.next.option.decode == 3);
     near(a.next.margin, 2.0 * 8 / 6 - 1.0);
+    f.at_growth_1 = 0.0; /* where both add as much it is one that takes prompts */
+    a = chosen(&f, 2, 2, 40);
+    assert_int_equal(plan_examine(&plan, played, &f, &a, NULL), RC_OK);
+    assert_true(a.has_next && a.next.option.prefill == 3 && a.next.option.decode == 2);
     a = chosen(&f, 2, 2, 39);
     assert_int_equal(plan_examine(&plan, played, &f, &a, NULL), RC_OK);
     assert_false(a.has_next);
@@ -143,23 +156,28 @@ static void test_seeds(void **state) {
         bool holds;
     } t[] = {{10, 0, 0.9, true}, {10, 1, 0.9, true},  {10, 2, 0.9, false}, {10, 1, 0.91, false},
              {4, 1, 0.75, true}, {4, 2, 0.75, false}, {4, 0, 1.0, true},   {4, 1, 1.0, false},
-             {3, 2, 0.3, true},  {0, 0, 0.9, true},   {10, 3, 0.7, true},  {10, 4, 0.7, false}};
-    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+             {3, 2, 0.3, true},  {0, 0, 0.9, true},   {1, 0, 0.9, true},   {1, 1, 0.9, false},
+             {1, 0, 1.0, true},  {1, 1, 0.01, false}, {2, 1, 0.5, true},   {10, 3, 0.7, true},
+             {10, 4, 0.7, false}};
+    for (size_t k = 0; k < 2 * sizeof t / sizeof t[0]; k++) {
+        const size_t i = k / 2, first = k % 2; /* the first of the seeds holds, or misses */
         formula f = {.at_growth_1 = 1.0, .lost = 1.0};
         rc_plan_answer a = chosen(&f, 4, 0, 64);
         bool holds = !t[i].holds;
+        if (t[i].bad == t[i].seeds && first == 0)
+            continue;
         plan.check_seeds = t[i].seeds;
         plan.met = t[i].met;
         f.seed_count = 0;
         f.bad_count = t[i].bad;
-        for (int k = 0; k < t[i].bad; k++)
-            f.bad[k] = 42 + (uint64_t)k; /* the first holds */
+        for (int b = 0; b < t[i].bad; b++)
+            f.bad[b] = 42 - first + (uint64_t)b;
         assert_int_equal(plan_try_seeds(&plan, played, &f, &all[0].option, &holds, &a, NULL),
                          RC_OK);
         if (holds != t[i].holds)
             fail_msg("%d of %d seeds miss", t[i].bad, t[i].seeds);
-        for (int k = 0; k < f.seed_count; k++)
-            assert_true(f.seeds[k] >= 41 && f.seeds[k] <= 40 + (uint64_t)t[i].seeds);
+        for (int b = 0; b < f.seed_count; b++)
+            assert_true(f.seeds[b] >= 41 && f.seeds[b] <= 40 + (uint64_t)t[i].seeds);
         if (!holds)
             continue;
         assert_int_equal(a.seeds, t[i].seeds);
@@ -171,6 +189,43 @@ static void test_seeds(void **state) {
         near(a.seeds_lo[0], 1.0);
         near(a.seeds_hi[0], t[i].bad > 0 ? 3.0 : 1.0);
     }
+}
+
+/* Of trials of which none holds no more are begun once more than three have missed; those that were not played do not fit, whatever
+ * stood there before. Each that is played is asked for its verdict alone. */
+static int verdicts;
+
+static rc_status misses(void *ctx, const rc_plan_trial *t, rc_plan_outcome *out, rc_error *err) {
+    (void)ctx, (void)err;
+    assert_true(t->verdict);
+    verdicts++;
+    *out = (rc_plan_outcome){.value = {t->growth > 1.0 ? 2.0 : 2.5}};
+    return RC_OK;
+}
+
+static void test_verdicts(void **state) {
+    (void)state;
+    formula f = {.at_growth_1 = 1.0, .lost = 1.0};
+    (void)chosen(&f, 4, 0, 64);
+    for (size_t held = 0; held < 3; held++)
+        for (size_t most = 0; most < 5; most++) {
+            rc_plan_trial t[8];
+            rc_plan_outcome o[8];
+            for (size_t i = 0; i < 8; i++) {
+                t[i] = plan_trial(&plan, &all[0].option);
+                t[i].growth = i < held ? 1.5 : 1.0; /* the limit is just kept */
+                o[i] = (rc_plan_outcome){.fits = true, .value = {1.0}};
+            }
+            verdicts = 0;
+            assert_int_equal(plan_run_verdicts(&plan, misses, NULL, t, o, 8, most, NULL), RC_OK);
+            assert_int_equal(verdicts, held + most + 1);
+            for (size_t i = 0; i < 8; i++)
+                assert_true(o[i].fits == (i < held + most + 1) &&
+                            o[i].value[0] == (i < held    ? 2.0
+                                              : o[i].fits ? 2.5
+                                                          : 0.0));
+            assert_false(t[0].verdict);
+        }
 }
 
 /* Trials that an examination may take: resources, growth of two plans, a replica lost, one more of either pool. */
@@ -242,6 +297,8 @@ static rc_status of_world(void *ctx, const rc_plan_trial *t, rc_plan_outcome *ou
     world *w = ctx;
     (void)err;
     assert_true(w->count < 1000);
+    assert_true(t->verdict ==
+                (t->option.prefill != 15)); /* of others only whether they hold is asked */
     w->asked[w->count % 16] = t->option.prefill;
     w->count++;
     *out = (rc_plan_outcome){.fits = true, .value = {w->value[t->option.prefill]}, .done = 1000};
@@ -283,6 +340,11 @@ static void test_order(void **state) {
     w.value[4] = 9.0; /* does not hold: then the one behind it */
     assert_int_equal(rc_plan_find_flips(&plan, of_world, &w, &a, NULL), RC_OK);
     assert_true(a.flips[0].then.price == 61.0);
+    w.value[15] = 2.0; /* the chosen one holds just so: still cheaper ones are asked */
+    w.count = 0;
+    assert_int_equal(rc_plan_find_flips(&plan, of_world, &w, &a, NULL), RC_OK);
+    assert_true(w.count == FIRST * 4 && a.flips[0].found && a.flips[0].margin == 0.0 &&
+                a.flips[0].then.price == 61.0);
     w.value[15] =
         9.0; /* the chosen one does not hold any more: prices 87 to 94, and 95 that never held */
     w.count = 0;
@@ -305,6 +367,7 @@ int main(void) {
         cmocka_unit_test(test_lost),        cmocka_unit_test(test_next),
         cmocka_unit_test(test_seeds),       cmocka_unit_test(test_most),
         cmocka_unit_test(test_assumptions), cmocka_unit_test(test_order),
+        cmocka_unit_test(test_verdicts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -172,6 +172,67 @@ static void test_kv_memory(void **state) {
     rc_plan_close(&file);
 }
 
+/* What is stated of the memory twice must be the same; what is not stated stays each machine's own, whatever else is said of KV. */
+static void test_memory_stated_twice(void **state) {
+    (void)state;
+    static const char *const set[] = {"machine.memory_fraction=0.8"};
+    static const struct {
+        const char *kv;
+        double fraction; /* 0: refused */
+    } t[] = {{"", 0.8},
+             {"kv: {tokens: 5000}\n", 0.8},
+             {"kv: {memory: 80%}\n", 0.8},
+             {"kv: {memory: 85%}\n", 0.0}};
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        char text[2048];
+        rc_doc *doc = NULL;
+        rc_error err = {0};
+        (void)snprintf(text, sizeof text, HEAD OFFERS SLO SPACE "%s", t[i].kv);
+        assert_int_equal(rc_doc_parse("p.yaml", text, strlen(text), &doc, &err), RC_OK);
+        rc_status st = rc_plan_read(doc, set, 1, &file, &err);
+        if (t[i].fraction > 0.0) {
+            if (st != RC_OK)
+                fail_msg("%s", err.msg);
+            assert_true(file.plan.offers[0].machine.memory_fraction == t[i].fraction);
+            rc_plan_close(&file);
+        } else {
+            assert_int_equal(st, RC_E_INPUT);
+            assert_non_null(strstr(err.msg, "key 'memory': 0.85 here and 0.8 in "
+                                            "machine.memory_fraction; state it once"));
+        }
+    }
+}
+
+/* A list of numbers from one to another has 128 at the most, and none beyond what the key may be. */
+static void test_between(void **state) {
+    (void)state;
+    says(HEAD OFFERS SLO "space: {tp: 8, replicas: {from: 1, to: 129}}\n",
+         "p.yaml:6:40: key 'to': found '129', expected a whole number from 1 to 128");
+    says(HEAD OFFERS SLO "space: {tp: 8, replicas: {from: 1000, to: 1025}}\n",
+         "p.yaml:6:43: key 'to': found '1025', expected a whole number from 1000 to 1024");
+    read_well(HEAD OFFERS SLO "space: {tp: 8, replicas: {from: 897, to: 1024}}\n");
+    const rc_plan_ints *r = &file.plan.space.replicas;
+    assert_true(r->n == 128 && r->v[0] == 897 && r->v[127] == 1024);
+    rc_plan_close(&file);
+}
+
+/* Types of KV to choose among are no matter of what else the scenario says of types, or of KV. */
+static void test_kv_beside(void **state) {
+    (void)state;
+    static const char *const beside[] = {"dtypes: {ffn_weights: fp8}\n", "kv: {tokens: 5000}\n",
+                                         ""};
+    for (size_t i = 0; i < sizeof beside / sizeof beside[0]; i++) {
+        char text[2048];
+        (void)snprintf(text, sizeof text, HEAD OFFERS SLO "space: {tp: 8, kv: [int4, bf16]}\n%s",
+                       beside[i]);
+        read_well(text);
+        assert_true(file.plan.space.kv.n == 2 && file.plan.space.kv.v[0] == RC_INT4 &&
+                    file.plan.space.kv.v[1] == RC_BF16);
+        assert_true(file.serve.price == 2.0);
+        rc_plan_close(&file);
+    }
+}
+
 static void test_kv_of_the_scenario(void **state) {
     (void)state;
     read_well(HEAD OFFERS SLO SPACE "dtypes: {kv: fp8}\n");
@@ -468,6 +529,9 @@ int main(void) {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_kv_of_the_scenario),
         cmocka_unit_test(test_kv_memory),
+        cmocka_unit_test(test_memory_stated_twice),
+        cmocka_unit_test(test_between),
+        cmocka_unit_test(test_kv_beside),
         cmocka_unit_test(test_all_keys),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_groups),

@@ -267,15 +267,12 @@ static double new_tokens(const rc_trace *t, size_t i, double limit, double longe
  * unless that comes more than the longest limit on a TTFT behind it: had it waited so long, it would be too late. */
 static void test_left_by_others(void **state) {
     (void)state;
-    rc_span spans[] = {{0, 4}, {0, 3}};
+    rc_span spans[] = {{0, 1}, {1, 3}, {0, 3}}; /* four blocks in two pieces, three in one */
     rc_req all[] = {request(SECOND, 1000, 1), request(3 * SECOND, 2000, 1)};
-    for (uint32_t i = 0; i < 2; i++) {
-        all[i].span = i;
-        all[i].spans = 1;
-        all[i].named = spans[i].count;
-    }
+    all[0].span = 0, all[0].spans = 2, all[0].named = 4;
+    all[1].span = 2, all[1].spans = 1, all[1].named = 3;
     const rc_trace t = {
-        .at = all, .count = 2, .block = 100, .blocks = 4, .spans = spans, .span_count = 2};
+        .at = all, .count = 2, .block = 100, .blocks = 4, .spans = spans, .span_count = 3};
     near(new_tokens(&t, 1, 1.0, 1.0), 1700.0);
     near(new_tokens(&t, 0, 1.0, 1.0), 1000.0);
     near(new_tokens(&t, 0, 1.999999999999, 1.0), 1000.0);
@@ -320,6 +317,10 @@ static void test_left_by_turns(void **state) {
     all[1].turn = 2; /* no chain, and the second, five seconds behind, may have been first */
     near(new_tokens(&t, 0, 4.0, 1.0), 1000.0);
     near(new_tokens(&t, 0, 5.0, 1.0), 400.0);
+    all[0].turn = 1; /* nor is what does not begin with the first turn */
+    near(new_tokens(&t, 0, 5.0, 1.0), 400.0);
+    all[0].turn = 0, all[1].turn = 1;
+    near(new_tokens(&t, 0, 5.0, 1.0), 1000.0);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------------- */

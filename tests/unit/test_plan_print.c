@@ -86,6 +86,7 @@ static int setup(void **state) {
     p->check_seeds = 4;
     assert_int_equal(rc_pick_named("pass-kv", &p->space.picks[0], NULL), RC_OK);
     p->space.pick_count = 1;
+    p->space.cut = rc_schedule_named("dcp-ag-rs");
     make_results();
     answer = (rc_plan_answer){.considered = 100,
                               .cut = {0, 11, 12, 13, 14, 15, 16},
@@ -198,6 +199,26 @@ static void test_results(void **state) {
           "what,price,gpus,ttft_p95_s,ttit_p95_ms,token_gap_p95_ms,margin_pct,machine,plan\n"
           "best,96,48,1.2344,12.34,45.67,25,big,\"3 " MIXED_TEXT "\"\n",
           "\nfragile,128,64,1.1,12.34,45.67,1,big,", "\nfront,70,28,0.8,9,45.67,50,small,");
+}
+
+/* As many rows as there are, and no more. */
+static void test_rows(void **state) {
+    (void)state;
+    char *text = printed_by(print_csv);
+    static const struct {
+        const char *what;
+        int rows;
+    } t[] = {{"\nbest,", 1},      {"\n\"disaggregated, dynamic CP\",", 1},
+             {"\nrunner-up,", 1}, {"\nfragile,", 1},
+             {"\nfront,", 2},     {"\n", 7}};
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        int rows = 0;
+        for (const char *at = text; (at = strstr(at, t[i].what)) != NULL; at++)
+            rows++;
+        if (rows != t[i].rows)
+            fail_msg("%d rows of '%s' in\n%s", rows, t[i].what + 1, text);
+    }
+    free(text);
 }
 
 /* What is said instead when less is known. */
@@ -373,7 +394,19 @@ static void test_json(void **state) {
 static void test_json_of_cuts(void **state) {
     (void)state;
     rc_plan_option *o = &results[MIXED].option;
-    o->dp = 4, o->ep = 8, o->cp = 1;
+    o->cp = o->dcp = o->dp = o->pp = 1, o->ep = 1; /* nothing is cut */
+    parse();
+    static const char *const cuts[] = {"dcp", "dp_attention", "ep", "pp"};
+    for (size_t i = 0; i < sizeof cuts / sizeof cuts[0]; i++)
+        assert_null(json_object_get(json_at(root, "best"), cuts[i]));
+    o->dcp = o->pp = 2, o->ep = 2;
+    parse();
+    assert_json_number(root, "best/dcp", 2);
+    assert_json_number(root, "best/ep", 2);
+    assert_json_number(root, "best/pp", 2);
+    assert_json_number(root, "best/gpus", 48); /* of 3 replicas of 8 x 2 */
+    o->dcp = o->pp = 1;
+    o->dp = 4, o->ep = 8;
     answer.lost_margin = 0.0;
     file.plan.own_arrivals = true;
     parse();
@@ -458,6 +491,37 @@ static void test_plot(void **state) {
     drawings_end(&d);
 }
 
+/* Of a front of which none is chosen each point far enough from the one before has a label, at any price; limits of less than a second
+ * are drawn as others are. Above stands TTFT, the second column, below TTIT, the third. */
+static void test_plot_labels(void **state) {
+    (void)state;
+    drawings d;
+    bool drawn = false;
+    drawings_begin(&d);
+    answer.best = -1;
+    answer.front[0] = APART, answer.front[1] = MIXED;
+    file.plan.objectives[0].limit = 0.5;
+    file.plan.objectives[1].limit = 0.75e-3;
+    for (int i = 0; i < RESULTS; i++)
+        results[i].price /= 1024.0;
+    assert_int_equal(rc_plan_plot(&file, &answer, d.dir, false, &drawn, NULL), RC_OK);
+    char *dat = drawing(&d, "plan-made_up", "dat"), *body = drawing(&d, "plan-made_up", "body"),
+         *gp = drawing(&d, "plan-made_up", "gp");
+    static const char labels[] = "\n\n\n" NOTHING "0.068359375 0.8 9 28\n0.09375 1.2344 12.34 48\n";
+    assert_true(strlen(dat) > sizeof labels);
+    assert_string_equal(dat + strlen(dat) - (sizeof labels - 1), labels);
+    assert_holds(body, "first 0.5 to graph 1, first 0.5 nohead");
+    assert_holds(body, "first 0.75 to graph 1, first 0.75 nohead");
+    assert_holds(body, "index 1 using 1:2 with points");
+    assert_holds(body, "index 1 using 1:3 with points");
+    assert_true(strstr(body, "index 1 using 1:2 with") < strstr(body, "index 1 using 1:3 with"));
+    assert_holds(gp, "size 1100,860 ");
+    free(dat);
+    free(body);
+    free(gp);
+    drawings_end(&d);
+}
+
 /* An objective on some requests only is no line of the picture; the first of all requests is. */
 static void test_plot_limits(void **state) {
     (void)state;
@@ -493,12 +557,14 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_text, setup),
         cmocka_unit_test_setup(test_results, setup),
+        cmocka_unit_test_setup(test_rows, setup),
         cmocka_unit_test_setup(test_other_words, setup),
         cmocka_unit_test_setup(test_none, setup),
         cmocka_unit_test_setup(test_json, setup),
         cmocka_unit_test_setup(test_json_of_cuts, setup),
         cmocka_unit_test_setup(test_plot, setup),
         cmocka_unit_test_setup(test_plot_limits, setup),
+        cmocka_unit_test_setup(test_plot_labels, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,7 +78,18 @@ static void test_flips(void **state) {
         assert_int_equal(told[i], ASSUMPTIONS * 9 - i * 5);
 }
 
+/* Cheaper ones by the wider margin, dearer ones by price and then by the wider margin. */
+static void test_orders(void **state) {
+    (void)state;
+    const rc_plan_result a = {.price = 1.0, .margin = 0.1}, b = {.price = 2.0, .margin = 0.1},
+                         c = {.price = 2.0, .margin = 0.3};
+    const rc_plan_result *const p = &a, *const q = &b, *const r = &c;
+    assert_true(by_margin(&q, &r) > 0 && by_margin(&r, &q) < 0 && by_margin(&p, &q) == 0);
+    assert_true(by_rent(&p, &r) < 0 && by_rent(&r, &p) > 0 && by_rent(&q, &r) > 0 &&
+                by_rent(&r, &q) < 0 && by_rent(&q, &q) == 0);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_flips)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_flips), cmocka_unit_test(test_orders)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,6 +56,7 @@ static void test_cheaper(void **state) {
               {10.0, 0.5, INFINITY},
               {11.0, 0.5, INFINITY},
               {10.0 - 2e-8, 0.5, 0.5}, /* no equal sum in another order any more */
+              {10.0 * (1.0 - 1e-9), 0.5, INFINITY},
               {10.0 - 5e-9, 0.5, INFINITY}};
     for (size_t i = 0; i < sizeof of / sizeof of[0]; i++) {
         candidate c = promises(of[i].price, of[i].value);
@@ -71,6 +72,8 @@ static void test_margin(void **state) {
     } of[] = {{10.0, 0.5},
               {10.0 - 5e-9, 0.5},
               {10.0 + 5e-9, 0.5},
+              {10.0 * (1.0 - 1e-9), 0.5},
+              {10.0 * (1.0 + 1e-9), 0.5},
               {10.0 - 2e-8, INFINITY},
               {10.0 + 2e-8, INFINITY}};
     for (size_t i = 0; i < sizeof of / sizeof of[0]; i++) {
@@ -90,6 +93,10 @@ static void test_doubted(void **state) {
     assert_true(score_doubted(&s, &c) == INFINITY);
     c = promises(10.0 - 5e-9, 0.5);
     assert_true(score_doubted(&s, &c) == INFINITY);
+    c = promises(10.0 * (1.0 - 1e-9), 0.5);
+    assert_true(score_doubted(&s, &c) == INFINITY);
+    c = promises(10.0 - 2e-8, 0.5);
+    assert_true(score_doubted(&s, &c) == 0.5);
 }
 
 /* Twice the price for a quarter of the value: log 2 + 0.5 log 0.25 = 0. */
@@ -132,6 +139,10 @@ static void test_kinds(void **state) {
     apart.bound.floor = 0.5;
     apart.price = 10.0;
     assert_true(score_kind(&s, &apart) == INFINITY);
+    apart.price = 10.0 * (1.0 - 1e-9);
+    assert_true(score_kind(&s, &apart) == INFINITY);
+    apart.price = 10.0 - 2e-8;
+    assert_true(score_kind(&s, &apart) == apart.price);
 }
 
 /* ---- what is learnt -------------------------------------------------------------------------- */
@@ -161,6 +172,19 @@ static void test_learns(void **state) {
     learn_from(&far, &c, &o,
                -1.0); /* a value beyond all measure counts as a thousand times the limit */
     assert_true(fabs(far.log_ratio - log(1e3 / 0.25)) < 1e-9);
+    far.log_ratio =
+        0.0; /* nor does a value next to nothing, or a promise of nothing, count as less than a thousandth */
+    learn_from(&far, &c, &o, 1e9);
+    assert_true(fabs(far.log_ratio - log(1e-3 / 0.25)) < 1e-9);
+    far.log_ratio = 0.0;
+    c.bound.floor = 1e-6;
+    learn_from(&far, &c, &o, 1.0);
+    assert_true(fabs(far.log_ratio - log(0.5 / 1e-3)) < 1e-9);
+    cohort idle = {.seen = 0};
+    c.bound.rho = 0.0; /* no load was expected, and some was seen: a millionth is */
+    o.busy_prefill = 1e-3;
+    learn_from(&idle, &c, &o, 1.0);
+    assert_true(fabs(idle.scale - 1e3) < 1e-9);
 }
 
 /* Without an outcome of its own a cohort goes by all; one that was only overloaded by a tenth more than it showed. */
@@ -186,8 +210,8 @@ static void test_cohorts(void **state) {
     o.prefill = 5;
     o.max_batch = 64;
     assert_int_equal(cohort_of(&s, &o), 0); /* replicas and batches are of one */
-    rc_plan_option other[9];
-    for (int i = 0; i < 9; i++)
+    rc_plan_option other[10];
+    for (int i = 0; i < 10; i++)
         other[i] = base;
     other[0].offer = 1;
     other[1].tp = 4;
@@ -198,11 +222,15 @@ static void test_cohorts(void **state) {
     other[6].ep = 8;
     other[7].decode = 1;
     other[8].chunked = 1;
+    other[9].pp = 2;
     for (int round = 0; round < 2; round++)
-        for (int i = 0; i < 9; i++)
+        for (int i = 0; i < 10; i++)
             assert_int_equal(cohort_of(&s, &other[i]), 1 + i);
-    s.cohort_count = COHORTS; /* no room: with the first */
-    o.tp = 1;
+    for (int i = s.cohort_count; i < COHORTS; i++) {
+        o.tp = (int16_t)(100 + i);
+        assert_int_equal(cohort_of(&s, &o), i);
+    }
+    o.tp = 1; /* no room: with the first */
     assert_int_equal(cohort_of(&s, &o), 0);
 }
 
@@ -277,6 +305,47 @@ static void test_best_and_runners(void **state) {
     answer.all_count = 1;
     find_best(&s);
     assert_true(answer.best == -1 && s.best_price == INFINITY && answer.kind_best[0] == -1);
+    results[0].margin = 0.0; /* holds just so; no dearer one takes its place */
+    answer.all_count = 2;
+    find_best(&s);
+    assert_true(answer.best == 0 && s.best_price == 5.0 && answer.kind_best[0] == 0);
+}
+
+/* The cheaper one, of equals the one with more to spare; a trial that does not fit is no error, and any other is told. */
+static void test_before(void **state) {
+    (void)state;
+    const rc_plan_result a = {.price = 1.0, .margin = 0.1}, b = {.price = 2.0, .margin = 0.2},
+                         c = {.price = 2.0, .margin = 0.3};
+    assert_true(before(&a, &b) && !before(&b, &a) && before(&c, &b) && !before(&b, &c) &&
+                !before(&b, &b));
+}
+
+static rc_status says_why(void *ctx, const rc_plan_trial *t, rc_plan_outcome *out, rc_error *err) {
+    (void)t;
+    out->done = 5.0;
+    const rc_status st = *(const rc_status *)ctx;
+    return st == RC_OK ? RC_OK : rc_fail(err, st, "this is why");
+}
+
+static void test_trial(void **state) {
+    (void)state;
+    static const struct {
+        rc_status says, is;
+        bool fits;
+        const char *why;
+    } t[] = {{RC_OK, RC_OK, true, ""},
+             {RC_E_NOFIT, RC_OK, false, ""},
+             {RC_E_INPUT, RC_E_INPUT, false, "this is why"}};
+    for (int i = 0; i < 6; i++) {
+        rc_status st = t[i / 2].says;
+        rc_plan_outcome out = {.fits = true, .lost = 3.0};
+        const rc_plan_trial trial = {.growth = 1.0};
+        rc_error err = {0};
+        assert_int_equal(plan_run_trial(says_why, &st, &trial, &out, i % 2 ? NULL : &err),
+                         t[i / 2].is);
+        assert_true(out.fits == t[i / 2].fits && out.done == 5.0 && out.lost == 0.0);
+        assert_string_equal(err.msg, i % 2 ? "" : t[i / 2].why);
+    }
 }
 
 /* The first that was simulated may be next, too; of more than five five are shown. */
@@ -324,11 +393,12 @@ static void test_pareto(void **state) {
 static void test_left_open(void **state) {
     (void)state;
     s.best_price = 10.0;
-    s.count = 7;
-    at[0] = promises(9.0, 0.5);  /* open, and expected to hold */
-    at[1] = promises(9.0, 1.0);  /* just so */
-    at[2] = promises(9.0, 1.01); /* open */
-    at[3] = promises(10.0, 0.5); /* no cheaper */
+    s.count = 8;
+    at[7] = promises(10.0 * (1.0 - 1e-9), 0.5); /* an equal sum in another order */
+    at[0] = promises(9.0, 0.5);                 /* open, and expected to hold */
+    at[1] = promises(9.0, 1.0);                 /* just so */
+    at[2] = promises(9.0, 1.01);                /* open */
+    at[3] = promises(10.0, 0.5);                /* no cheaper */
     at[4] = promises(9.0, 0.5);
     at[4].excluded = true;
     at[5] = promises(9.0, 0.5);
@@ -350,6 +420,12 @@ static void test_order(void **state) {
     assert_true(by_price(&a, &b) < 0 && by_price(&b, &a) > 0 && by_price(&b, &c) < 0 &&
                 by_price(&c, &b) > 0);
     assert_true(by_price(&c, &c) == 0 && by_price(&c, &d) != 0);
+    const rc_plan_result x = {.price = 1.0, .outcome = {.ttft_p95 = 9.0}},
+                         y = {.price = 2.0, .outcome = {.ttft_p95 = 1.0}},
+                         z = {.price = 2.0, .outcome = {.ttft_p95 = 1.5}};
+    const rc_plan_result *const p = &x, *const q = &y, *const r = &z;
+    assert_true(by_cost(&p, &q) < 0 && by_cost(&q, &p) > 0 && by_cost(&q, &r) < 0 &&
+                by_cost(&r, &q) > 0 && by_cost(&r, &r) == 0);
     assert_true(by_price(&c, &d) == -by_price(&d, &c) ||
                 (by_price(&c, &d) < 0) == (by_price(&d, &c) > 0));
 }
@@ -361,6 +437,7 @@ int main(void) {
         T(test_front),   T(test_kinds),   T(test_learns),       T(test_by_others),
         T(test_cohorts), T(test_round),   T(test_smaller_ones), T(test_best_and_runners),
         T(test_runners), T(test_pareto),  T(test_left_open),    T(test_order),
+        T(test_before),  T(test_trial),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

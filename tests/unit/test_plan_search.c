@@ -347,6 +347,7 @@ static void test_bounds(void **state) {
     o.kv = RC_BF16;
     o.tp = 3;
     assert_int_equal(bound_of(&o).cut, RC_CUT_LAYOUT);
+    assert_true(isnan(bound_of(&o).value[0])); /* nobody has looked at it */
     o.tp = 1;
     assert_int_equal(bound_of(&o).cut, RC_CUT_MEMORY); /* 141 GB of weights */
     o.tp = 8;

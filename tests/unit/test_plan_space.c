@@ -212,6 +212,8 @@ static void test_text(void **state) {
           .budget = 512,
           .kv = RC_FP8},
          "3 x CP2 x TP8, oracle, dynamic CP, chunks of 512, batch 16, KV fp8"},
+        {{.tp = 8, .cp = 2, .prefill = 3, .max_batch = 16, .dcp = 1, .dp = 1, .ep = 1, .pp = 1},
+         "3 x CP2 x TP8, pass-kv, prefill first, batch 16, KV bf16"},
         {{.tp = 8, .cp = 2, .decode_cp = 4, .prefill = 3, .decode = 5, .max_batch = 16, .pp = 2},
          "3 prefill CP2 + 5 decode CP4 x TP8 x PP2, pass-kv, prefill first, batch 16, KV bf16"}};
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)

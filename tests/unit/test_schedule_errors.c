@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include "sim/schedule/builder.h"
 #include "tests/support/programs.h"
 
 static rc_model model;
@@ -116,6 +117,61 @@ static void test_names(void **state) {
     rc_program_free(NULL);
 }
 
+/* A program is refilled where the request has its tasks, on the same streams in the same order; where one task stands on another
+ * stream it is refused, though there be as many. */
+static void test_refill(void **state) {
+    (void)state;
+    int taken = 0, refused = 0;
+    static const rc_sequence lengths[] = {{100, 0}, {100, 50}, {64, 0}};
+    for (int eager = 0; eager < 2; eager++)
+        for (int i = 0; rc_schedule_at(i); i++)
+            for (int k = 0; rc_schedule_at(k); k++)
+                for (size_t q = 0; q < 9; q++) {
+                    rc_program was, is;
+                    const rc_schedule *of[] = {rc_schedule_at(i), rc_schedule_at(k)};
+                    rq.eager = eager;
+                    rq.layout.ulysses = 1;
+                    rq.schedule = of[0];
+                    sequence = lengths[q / 3];
+                    if (rc_schedule_build(&rq, &was, NULL) != RC_OK)
+                        continue;
+                    rq.schedule = of[1];
+                    sequence = lengths[q % 3];
+                    if (rc_schedule_build(&rq, &is, NULL) == RC_OK) {
+                        bool alike = was.task_count == is.task_count;
+                        for (size_t t = 0; alike && t < is.task_count; t++)
+                            alike = was.tasks[t].gpu == is.tasks[t].gpu &&
+                                    was.tasks[t].lane == is.tasks[t].lane;
+                        const bool as_many = was.task_count == is.task_count;
+                        assert_int_equal(rc_schedule_refill(&rq, &was, &err),
+                                         alike ? RC_OK : RC_E_INTERNAL);
+                        taken += alike;
+                        refused += !alike && as_many;
+                    }
+                    rc_program_free(&is);
+                    rc_program_free(&was);
+                }
+    printf("%d taken, %d refused that have as many tasks\n", taken, refused);
+    assert_true(taken > 0 && refused > 0);
+}
+
+/* A rank alone is on one node unless it is over several, however many ranks a node would have; ranks are where a node has all. */
+static void test_one_node(void **state) {
+    (void)state;
+    static const struct {
+        int cp, nodes_per_rank, ranks_per_node;
+        bool one;
+    } t[] = {{1, 1, 0, true}, {1, 0, 0, true},  {1, 1, 4, true}, {1, 2, 0, false}, {1, 2, 4, false},
+             {2, 1, 2, true}, {2, 1, 1, false}, {4, 1, 8, true}, {2, 2, 0, false}};
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        rq.layout.cp = t[i].cp;
+        rq.nodes_per_rank = t[i].nodes_per_rank;
+        rq.ranks_per_node = t[i].ranks_per_node;
+        if (rc_one_node(&rq) != t[i].one)
+            fail_msg("case %zu", i);
+    }
+}
+
 /* The table answers what the rest of the program asks. */
 static void test_table(void **state) {
     (void)state;
@@ -171,6 +227,8 @@ int main(void) {
         cmocka_unit_test_setup(test_layouts, setup),
         cmocka_unit_test_setup(test_sequences, setup),
         cmocka_unit_test_setup(test_names, setup),
+        cmocka_unit_test_setup(test_refill, setup),
+        cmocka_unit_test_setup(test_one_node, setup),
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_lists),
     };

@@ -109,6 +109,26 @@ static void test_decodes_where_few_are(void **state) {
     free(r);
 }
 
+/* B finds 5,120 of its tokens where A left them, so that 512 are waited for there when C comes. With as many of its own C has 1,024 to
+ * wait for, and 5,632 at the other replica: what was cached is waited for by nobody. */
+static void test_cached_tokens_do_not_wait(void **state) {
+    (void)state;
+    rc_served *r =
+        run(SERVE_HEAD "pools: [{name: all, tp: 8, replicas: 2}]\nkv: {tokens: 1000000}\n"
+                       "routing: prefix\ncosts: {prefill_token: 10us, decode: 1ms}\n",
+            "{\"timestamp\": 0, \"input_length\": 5120, \"output_length\": 1, "
+            "\"hash_ids\": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]}\n"
+            "{\"timestamp\": 1000, \"input_length\": 5632, \"output_length\": 1, "
+            "\"hash_ids\": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]}\n"
+            "{\"timestamp\": 1002, \"input_length\": 5632, \"output_length\": 1, "
+            "\"hash_ids\": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11]}\n");
+    for (int i = 0; i < 3; i++)
+        assert_true(r[i].replica == r[0].replica && r[i].cached == (i > 0 ? 5120 : 0));
+    assert_true(llabs(r[1].first - r[1].arrived - 5120 * (MS / 1000)) < 1000);
+    assert_true(llabs(r[2].first - r[2].arrived - (2 * 5120 - 2000) * (MS / 1000)) < 1000);
+    free(r);
+}
+
 /* KV that leaves layer by layer while its prompt runs, at 8 x 36 GB/s and 131,072 bytes a token: 2,197,266 tokens a second, 31 of
  * 32 layers while the last pass runs. Behind its end `left` tokens are left to send: the last layer's, or what there was no time
  * for, and one at the least. 17 us of latency come on top, and two steps of 11 ms follow. */
@@ -387,6 +407,7 @@ int main(void) {
         cmocka_unit_test(test_by_layer),
         cmocka_unit_test(test_whole_pieces),
         cmocka_unit_test(test_late_arrival),
+        cmocka_unit_test(test_cached_tokens_do_not_wait),
         cmocka_unit_test(test_decodes_where_few_are),
         cmocka_unit_test(test_between_steps),
         cmocka_unit_test(test_keys),

@@ -219,11 +219,25 @@ static void test_rising(void **state) {
     assert_true(rises[0] == 1.0 && rises[1] == 1.0 && rises[2] == 2.0);
 }
 
+/* Samples stand by their knot, then by T, then by their share of the next knot. */
+static void test_order_of_samples(void **state) {
+    (void)state;
+    static const sample at[] = {{.i = 0, .x = 5.0, .f = 0.5},
+                                {.i = 1, .x = 1.0, .f = 0.5},
+                                {.i = 1, .x = 1.5, .f = 0.1},
+                                {.i = 1, .x = 1.5, .f = 0.2},
+                                {.i = 2, .x = 0.5, .f = 0.0}};
+    for (int i = 0; i < 5; i++)
+        for (int k = 0; k < 5; k++) {
+            const int c = by_knot(&at[i], &at[k]);
+            assert_int_equal((c > 0) - (c < 0), (i > k) - (i < k));
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rising),
-        cmocka_unit_test(test_slopes),
-        cmocka_unit_test(test_by_hand),
+        cmocka_unit_test(test_order_of_samples), cmocka_unit_test(test_rising),
+        cmocka_unit_test(test_slopes),           cmocka_unit_test(test_by_hand),
         cmocka_unit_test(test_places),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
