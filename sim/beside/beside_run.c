@@ -85,8 +85,12 @@ static rc_status take_play(const stage *x, rc_beside_play *p, rc_error *err) {
 }
 
 static rc_status play(stage *x, const rc_pass_player *player, rc_beside_play *out, rc_error *err) {
-    const rc_serve_options o = {
-        .costs = x->costs, .seed = x->serve.seed, .quiet = true, .idle_left_out = true, .rows = x->rows, .player = player};
+    const rc_serve_options o = {.costs = x->costs,
+                                .seed = x->serve.seed,
+                                .quiet = true,
+                                .idle_left_out = true,
+                                .rows = x->rows,
+                                .player = player};
     RC_TRY(rc_serve_run(&x->serve, x->trace, &o, &x->result, err));
     return take_play(x, out, err);
 }

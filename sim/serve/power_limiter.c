@@ -18,9 +18,10 @@
 void limiter_create(cluster *c) {
     const rc_costs *costs = c->options->costs;
     const rc_power *power = costs && !c->spec->linear.on ? rc_costs_power(costs) : NULL;
-    c->limiter.window = power ? rc_costs_machine(costs)->power_window : 0.0;
-    if (!(c->limiter.window > 0.0))
+    c->limiter.window = 0.0;
+    if (!power || !(rc_costs_machine(costs)->power_window > 0.0))
         return;
+    c->limiter.window = rc_costs_machine(costs)->power_window;
     c->limiter.idle = power->idle;
     c->limiter.limit = rc_costs_power_limit(costs, power);
     for (uint32_t i = 0; i < c->replica_count; i++)
@@ -42,7 +43,7 @@ static void rest(const power_limiter *x, bool rests, rc_time now, recent_power *
         p->mean = faded(x, p->mean, x->idle, (double)(now - p->until) / RC_PS_PER_S);
 }
 
-/* Seconds of the pass at the boost clock; saved: by which it is shorter than at its own clock. */
+/* A pass that draws too much for lasting load; `saved` ps: by which it is shorter at the boost clock than at its own. */
 static void run_hot(const power_limiter *x, double saved, recent_power *p, rc_pass_cost *cost) {
     const double fast = ((double)cost->time - saved) / RC_PS_PER_S, watts = (double)cost->wanted;
     const double first = watts > x->limit ? until_limit(x, p->mean, watts) : INFINITY;
