@@ -70,7 +70,7 @@ static void close_events(duty_run *d) {
         }
 }
 
-/* Of all that is there the heat takes its inputs in turn, as the op does. */
+/* What runs between the calls: at least one launch, on its input sets in turn. */
 static rc_status heat(const duty_run *d, double seconds, rc_error *err) {
     const rc_bench_op *h = d->b->heat;
     for (int i = 0; i == 0 || i * d->heat_s < seconds; i++)

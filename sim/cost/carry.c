@@ -126,9 +126,9 @@ rc_status rc_carry(const rc_machine *m, const rc_probe *found, rc_op op, rc_dtyp
         RC_TRY(below_peak(m, op, d, w.flops / t, err));
     out->p50 = t;
     out->effort = (rc_effort){w.flops, w.bytes, w_base, rc_power_class_of(op, d)};
-    if (!rc_power_of_matrix(
-            out->effort.class)) /* which follow the clock by a law of theirs, or not */
-        out->effort.bound = out->effort.class == RC_POWER_OTHER ? 0.0 : 1.0;
+    const rc_power_class class = out->effort.class;
+    if (!rc_power_of_matrix(class)) /* copies never follow the clock, others by their law */
+        out->effort.bound = class == RC_POWER_OTHER ? 0.0 : 1.0;
     out->basis = carried ? rc_worse(found->basis, RC_TRANSFERRED) : found->basis;
     out->spread = carried ? hypot(found->spread, m->ratio_spread) : found->spread;
     return RC_OK;

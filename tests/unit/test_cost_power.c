@@ -49,12 +49,11 @@ static double clock_of(const call *k, double share, double limit) {
     return lo;
 }
 
-/* of: "" or "#2", a card. */
-static void add_of(syn_store *s, const call *k, const char *cond, int percent, double limit,
-                   const char *of) {
+/* A row of `t` s at x times the boost clock. */
+static void add_row(syn_store *s, const call *k, const char *cond, double t, double x,
+                    double power) {
     char variant[48];
-    double share = 0.01 * percent, x = clock_of(k, share, limit);
-    (void)snprintf(variant, sizeof variant, "%s@%s%d%s", k->variant, cond, percent, of);
+    (void)snprintf(variant, sizeof variant, "%s@%s", k->variant, cond);
     rc_row r = {.machine = "h200-sxm",
                 .gpu = "",
                 .state = "sustained",
@@ -65,10 +64,10 @@ static void add_of(syn_store *s, const call *k, const char *cond, int percent, d
                 .b = k->b,
                 .c = k->c,
                 .d = k->d,
-                .p50 = k->law != NULL ? k->t * pow(x, -k->law->slows) : k->t,
+                .p50 = t,
                 .samples = 9,
                 .sm_mhz = BOOST * x,
-                .power_w = watts(k, share, x),
+                .power_w = power,
                 .temp_c = NAN,
                 .date = "",
                 .driver = "",
@@ -79,6 +78,16 @@ static void add_of(syn_store *s, const call *k, const char *cond, int percent, d
                 .source = "measured"};
     r.p10 = r.p90 = r.p50;
     assert_int_equal(rc_rows_add(s->rows, &r, NULL), RC_OK);
+}
+
+/* of: "" or "#2", a card. */
+static void add_of(syn_store *s, const call *k, const char *cond, int percent, double limit,
+                   const char *of) {
+    char text[32];
+    const double share = 0.01 * percent, x = clock_of(k, share, limit);
+    (void)snprintf(text, sizeof text, "%s%d%s", cond, percent, of);
+    add_row(s, k, text, k->law != NULL ? k->t * pow(x, -k->law->slows) : k->t, x,
+            watts(k, share, x));
 }
 
 static void add(syn_store *s, const call *k, const char *cond, int percent, double limit) {
@@ -152,36 +161,6 @@ static void test_law_comes_back(void **state) {
     near_to(p.law[RC_POWER_GEMM].alone, alone, 0.01);
     assert_int_equal(p.rows, 16);
     rc_rows_free(s.rows);
-}
-
-static void add_row(syn_store *s, const call *k, const char *cond, double t, double x,
-                    double power) {
-    char variant[48];
-    (void)snprintf(variant, sizeof variant, "%s@%s", k->variant, cond);
-    rc_row r = {.machine = "h200-sxm",
-                .gpu = "",
-                .state = "sustained",
-                .op = k->op,
-                .variant = variant,
-                .dtype = k->dtype,
-                .a = k->a,
-                .b = k->b,
-                .c = k->c,
-                .d = k->d,
-                .p50 = t,
-                .samples = 9,
-                .sm_mhz = BOOST * x,
-                .power_w = power,
-                .temp_c = NAN,
-                .date = "",
-                .driver = "",
-                .cuda = "",
-                .nccl = "",
-                .kernel = "",
-                .commit = "",
-                .source = "measured"};
-    r.p10 = r.p90 = r.p50;
-    assert_int_equal(rc_rows_add(s->rows, &r, NULL), RC_OK);
 }
 
 /* Between products a call's clock is theirs, and so is the power: it tells what the call takes at that clock, and
