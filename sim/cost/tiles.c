@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 #include "kernels/attention_plan.h"
-#include "kernels/decode_plan.h"
+#include "kernels/deal_plan.h"
 
 /* Tiles of a causal sequence differ in length: by this many steps at most. */
 enum { STEPS = 4 };
@@ -195,4 +195,10 @@ double rc_tiles_decode_left(const rc_tile_decode *d, int sms, int all, int most)
         return all - sms >= most ? 0.0 : (double)before_idle(ctas, sms) / (double)ctas;
     idle = all - ctas - (splits > 1 ? d->batch * d->hq : 0);
     return idle >= most ? 0.0 : 1.0;
+}
+
+bool rc_tiles_decode_fills(int64_t keys, int hkv, int sms) {
+    assert(keys >= 0 && hkv >= 1 && sms >= 1);
+    const int64_t pieces = (keys + RC_DECODE_DEAL_LEAST - 1) / RC_DECODE_DEAL_LEAST;
+    return pieces > (sms - RC_CLUSTER_IDLE) / hkv;
 }

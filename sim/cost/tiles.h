@@ -35,6 +35,10 @@ void rc_tiles_plan(const rc_tile_call *calls, int n, int hq, int hkv, int sms, r
  * `until`. *left: NULL, or the time from which on `most` SMs (1 .. sms) have nothing more to do. */
 double rc_tiles_time(const rc_tiles *t, int sms, int held, double until, int most, double *left);
 
+/* NCCL's kernel is launched in clusters of up to 4 CTAs, each of which needs SMs of one GPC. With so
+ * many idle SMs on 8 GPCs some GPC surely has 4. */
+enum { RC_CLUSTER_IDLE = 25 };
+
 /* One launch of decode: `batch` queries of hq heads on hkv, hkv dividing hq, of which the longest sees
  * `keys`; row: bytes of a key of one head. */
 typedef struct rc_tile_decode {
@@ -51,5 +55,10 @@ typedef struct rc_tile_decode {
  * SMs go two to an SM, and as those end the next begin; an SM whose CTA is alone moves as many bytes
  * as one with two, so it is the sooner done. */
 double rc_tiles_decode_left(const rc_tile_decode *d, int sms, int all, int most);
+
+/* Whether decode over keys in pages (kernels/deal_plan.h), `keys` of them in all sequences together, leaves no
+ * cluster of NCCL's idle SMs of a chip of `sms`: it is cut into pieces of at least RC_DECODE_DEAL_LEAST keys, each a
+ * CTA for every of hkv KV heads. */
+bool rc_tiles_decode_fills(int64_t keys, int hkv, int sms);
 
 #endif

@@ -19,10 +19,6 @@
  * sockets NCCL has two channels a peer, and rows take as long with 4 CTAs as with 32. */
 enum { NVLINK_CTAS = 24, OTHER_CTAS = 2 };
 
-/* NCCL's kernel is launched in clusters of up to 4 CTAs, each of which needs SMs of one GPC. With so
- * many idle SMs on 8 GPCs some GPC surely has 4. */
-enum { DECODE_IDLE = 25 };
-
 static bool states(double factor) {
     return factor > 0.0 && factor != 1.0;
 }
@@ -130,7 +126,7 @@ static meeting meet_decode(const rc_contention *x, const rc_shape *s, int all) {
                               .row = (int64_t)(s->key_size * rc_dtype_bytes(s->dtype)),
                               .hq = s->hq,
                               .hkv = s->hkv};
-    int most = x->lost > DECODE_IDLE ? x->lost : DECODE_IDLE;
+    int most = x->lost > RC_CLUSTER_IDLE ? x->lost : RC_CLUSTER_IDLE;
     return (meeting){1.0, rc_tiles_decode_left(&d, x->sms, all, most < all ? most : all), 1.0};
 }
 

@@ -92,6 +92,12 @@ const rc_key rc_keys_serve[] = {
         "scheduler.admission", "prompt chunk reply", "=prompt", "time",
         "KV that a request needs to be let in: of its prompt and a token, of the piece of it that "
         "the pass computes, or of prompt and whole reply, as if it asked for just as many tokens"),
+    CHOICE("scheduler.decode_ranks", "even position", "=even", "time",
+           "CP ranks of a ring that sequences decode on: dealt out evenly, or each on the one that "
+           "keeps its "
+           "next token, which is the position modulo the ranks; a pass has as many rows on all as "
+           "on the "
+           "fullest"),
     WHOLES("scheduler.graphs", 1, 1 << 20, "sequences", "of every size", "time", NONE,
            "sizes of the CUDA graphs of passes that decode alone, rising: a batch runs as the next "
            "one; a larger batch is launched op by op"),

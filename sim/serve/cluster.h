@@ -503,8 +503,8 @@ void decode_leave(cluster *c, uint32_t j); /* ended, preempted, lost */
 void decode_runs_on(cluster *c, microbatch *m,
                     uint32_t j);                          /* it ended: once more under `overlap` */
 void decode_step(cluster *c, microbatch *m, rc_time now); /* the pass has ended */
-/* Keys that one of them sees at most, less one. */
-int64_t decode_longest(const cluster *c, microbatch *m);
+/* Fills what a pass says of the sequences that decode: number, keys, the longest, rows. */
+void decode_pass(const cluster *c, microbatch *m, rc_pass *pass);
 uint32_t replica_running(const replica *r); /* sequences that decode here */
 uint32_t job_generated(const cluster *c, uint32_t j);
 int64_t context_seen(const rc_serve *s, int64_t keys); /* under the attention pattern */

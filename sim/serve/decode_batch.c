@@ -66,13 +66,48 @@ static int64_t mean_most_ahead(const cluster *c, const microbatch *m, uint32_t r
     return rc_ceil_div(sum, used) - (int64_t)m->batch.step;
 }
 
+/* What is on rank g where each sequence decodes on the rank that keeps its next token. */
+static rc_pass_rank on_rank(const cluster *c, const microbatch *m, uint32_t g, uint32_t ranks) {
+    rc_pass_rank x = {.rows = 0};
+    for (uint32_t i = 0; i < m->batch.count; i++) {
+        const int64_t place = keys_now(c, m->batch.running[i]) - 1;
+        const int64_t keys = context_seen(c->spec, place + 1) - 1;
+        if (place % ranks != g)
+            continue;
+        x.rows++;
+        x.context += keys;
+        x.longest = keys > x.longest ? keys : x.longest;
+    }
+    return x;
+}
+
+static void look_at_ranks(const cluster *c, const microbatch *m, uint32_t ranks, rc_pass *pass) {
+    int64_t longest = 0, used = 0;
+    for (uint32_t g = 0; g < ranks; g++) {
+        const rc_pass_rank x = on_rank(c, m, g, ranks);
+        used += x.rows > 0;
+        longest += x.longest;
+        pass->rows = x.rows > pass->rows ? x.rows : pass->rows;
+        if (x.rows > 0 && (pass->heaviest.rows == 0 || x.context > pass->heaviest.context))
+            pass->heaviest = x;
+    }
+    pass->longest = rc_ceil_div(longest, used);
+}
+
 /* Steps of several tokens move each by its own number. */
-int64_t decode_longest(const cluster *c, microbatch *m) {
+void decode_pass(const cluster *c, microbatch *m, rc_pass *pass) {
     decode_batch *b = &m->batch;
     assert(b->count > 0);
+    const uint32_t ranks = dealt_of(c, m);
+    pass->decodes = b->count;
+    pass->context = b->context;
+    if (ranks > 1 && c->spec->decode_by_position) {
+        look_at_ranks(c, m, ranks, pass);
+        return;
+    }
     if (b->ahead == NOT_KNOWN || speculative(c))
-        b->ahead = mean_most_ahead(c, m, dealt_of(c, m));
-    return context_seen(c->spec, b->ahead + (int64_t)b->step) - 1;
+        b->ahead = mean_most_ahead(c, m, ranks);
+    pass->longest = context_seen(c->spec, b->ahead + (int64_t)b->step) - 1;
 }
 
 /* ---- blocks due ----------------------------------------------------------------------- */

@@ -20,7 +20,8 @@ static bool quiet(const cluster *c, const replica *r, const microbatch *m) {
                    r->queue.late_count + m->batch.ended_count ==
                0 &&
            s->step_kinds == 0 && s->pattern == RC_PATTERN_FULL && s->kv_policy != RC_KV_NONE &&
-           !c->options->player && !c->options->series && !c->options->exact && !c->options->compare;
+           !s->decode_by_position && !c->options->player && !c->options->series &&
+           !c->options->exact && !c->options->compare;
 }
 
 /* How many passes, with the one that is being formed: until the first sequence ends, and as many as there are

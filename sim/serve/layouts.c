@@ -316,23 +316,9 @@ static rc_status stretch(cluster *c, replica *r, const rc_pass *pass, rc_pass_co
     return RC_OK;
 }
 
-/* A batch that decodes alone runs as a CUDA graph: of the next size that there is, filled up with
- * sequences of one token that nobody asked for. */
-static rc_pass as_graph(const rc_serve *s, const rc_pass *pass) {
-    rc_pass graph = *pass;
-    int i = 0;
-    if (pass->prefills > 0)
-        return graph;
-    while (i < s->graph_count && s->graphs[i] < pass->decodes)
-        i++;
-    if (i == s->graph_count)
-        return graph;
-    int64_t size = s->graphs[i] < s->max_batch ? s->graphs[i] : s->max_batch;
-    if (size <= pass->decodes)
-        return graph;
-    graph.decodes = (uint32_t)size;
-    graph.contexts = NULL;
-    return graph;
+static rc_pass as_launched(const cluster *c, const pool *p, const rc_pass *asked) {
+    const int heads = c->spec->model.kind[0].kv_heads, hkv = heads / p->spec->tp;
+    return rc_pass_launched(c->spec, asked, pool_dealt(c, p), hkv > 1 ? hkv : 1);
 }
 
 /* The host forms a pass and hands out its tokens, behind the pass or beside it. */
@@ -352,7 +338,7 @@ static void add_host(const rc_serve *s, const rc_pass *pass, rc_pass_cost *cost)
 
 rc_status pool_pass_time(cluster *c, replica *r, const rc_pass *asked, rc_pass_cost *out,
                          rc_error *err) {
-    const rc_pass graph = as_graph(c->spec, asked), *pass = &graph;
+    const rc_pass launched = as_launched(c, pool_of(c, r), asked), *pass = &launched;
     RC_TRY(memo_time(c, r, pass, out, c->scratch.work, err));
     if (c->options->compare && !c->spec->linear.on) {
         rc_time exact;
@@ -368,7 +354,7 @@ rc_status pool_pass_time(cluster *c, replica *r, const rc_pass *asked, rc_pass_c
 
 rc_status pool_send_times(cluster *c, const pool *p, const rc_pass *asked, rc_time *send,
                           rc_error *err) {
-    const rc_pass pass = as_graph(c->spec, asked);
+    const rc_pass pass = as_launched(c, p, asked);
     const rc_layout l = rc_pool_layout(c->spec, p->spec, p->spec->cp);
     const double rows = rc_stage_rows(&l, pass.prefill, pass.prefills) + pass.decodes;
     rc_time known[2] = {-1, -1}; /* within a node, to another one */

@@ -26,6 +26,12 @@
 #include "sim/forward/forward.h"
 #include "sim/serve/serve.h"
 
+/* Sequences that decode on one of the CP ranks that they are dealt to, and their cached tokens. */
+typedef struct rc_pass_rank {
+    uint32_t rows;
+    int64_t context, longest;
+} rc_pass_rank;
+
 typedef struct rc_pass {
     const rc_sequence *prefill; /* chunks: t new tokens after p cached ones */
     uint32_t prefills;
@@ -34,8 +40,10 @@ typedef struct rc_pass {
     int64_t
         longest; /* of the longest, in the mean over the ranks that they are dealt to; 0: as the mean */
     const int64_t
-        *contexts;     /* [decodes], or NULL: the longest on each rank, and the others alike */
-    int64_t elsewhere; /* new tokens of the other groups of the replica (rc_pool.dp) */
+        *contexts;         /* [decodes], or NULL: the longest on each rank, and the others alike */
+    uint32_t rows;         /* of the rank that has most of those that decode; 0: dealt out evenly */
+    rc_pass_rank heaviest; /* the rank whose sequences have most keys; with `rows` */
+    int64_t elsewhere;     /* new tokens of the other groups of the replica (rc_pool.dp) */
 } rc_pass;
 
 typedef struct rc_pass_cost {
@@ -80,6 +88,10 @@ typedef struct rc_linear_part {
     int from, to, layers;
 } rc_linear_part;
 rc_status rc_pass_linear_part(void *ctx, const rc_pass *pass, rc_pass_cost *out, rc_error *err);
+
+/* The pass as it is launched: its batch that of a CUDA graph where it decodes alone and a graph has room, and all of
+ * the `ranks` that it is dealt to with as many sequences as the fullest. hkv: KV heads of a GPU. */
+rc_pass rc_pass_launched(const rc_serve *s, const rc_pass *pass, int64_t ranks, int hkv);
 
 /* Keys that a query sees at most under the scenario's attention pattern; INT64_MAX: all. */
 int64_t context_limit(const rc_serve *s);

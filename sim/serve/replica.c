@@ -202,9 +202,7 @@ static bool take_up(cluster *c, microbatch *m, rc_pass *pass, rc_time now) {
         return false;
     *pass = (rc_pass){.prefill = parts_of(c, r), .prefills = m->pass.prompt_count};
     if (m->pass.decodes) {
-        pass->decodes = m->batch.count;
-        pass->context = m->batch.context;
-        pass->longest = decode_longest(c, m);
+        decode_pass(c, m, pass);
         if ((c->options->exact || c->options->compare) && m->batch.ended_count == 0)
             pass->contexts = all_contexts(c, m);
     }
@@ -227,11 +225,11 @@ static int64_t tokens_of(const rc_pass *pass) {
 static bool is_outdone(const replica *first, const rc_pass *pass, uint32_t groups, uint32_t g) {
     for (uint32_t k = 0; k < groups && pass[g].prefills == 0; k++) {
         const rc_pass *a = &pass[g], *b = &pass[k];
-        bool same =
-            a->decodes == b->decodes && a->context == b->context && a->longest == b->longest;
+        bool same = a->decodes == b->decodes && a->context == b->context &&
+                    a->longest == b->longest && a->rows == b->rows;
         if (k != g && first[k].health.condition == first[g].health.condition && b->prefills == 0 &&
             b->decodes >= a->decodes && b->context >= a->context && b->longest >= a->longest &&
-            (!same || k < g))
+            b->rows >= a->rows && (!same || k < g))
             return true;
     }
     return false;
@@ -346,8 +344,8 @@ static void decode_on(cluster *c, microbatch *m, rc_time now) {
     m->batch.ended_count = 0;
     m->batch.ended_context = 0;
     decode_step(c, m, now);
-    const rc_pass pass = {
-        .decodes = m->batch.count, .context = m->batch.context, .longest = decode_longest(c, m)};
+    rc_pass pass = {.prefills = 0};
+    decode_pass(c, m, &pass);
     rc_status st = pool_pass_time(c, r, &pass, &cost, c->err);
     if (st != RC_OK) {
         cluster_fail(c, st);

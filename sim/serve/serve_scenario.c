@@ -24,8 +24,10 @@ static rc_status read_graphs(const rc_section *map, rc_serve *s, rc_error *err) 
 }
 
 static rc_status read_steps(const rc_section *map, rc_serve *s, rc_error *err) {
-    int admission;
+    int admission, ranks;
     RC_TRY(rc_section_choice(map, "admission", &admission, err));
+    RC_TRY(rc_section_choice(map, "decode_ranks", &ranks, err));
+    s->decode_by_position = ranks == 1;
     s->admission = (rc_admission)admission;
     RC_TRY(read_graphs(map, s, err));
     RC_TRY(rc_section_switch(map, "overlap", &s->overlap, err));

@@ -425,6 +425,7 @@ static const keys_case keys_cases[] = {
     {S, "scheduler.max_waiting", "lin", "synthetic.rate=400", "0|2", "", 0, 0},
     {S, "scheduler.admission", "tight", "scheduler.policy=chunked;scheduler.budget=256",
      "prompt|chunk|reply", "", 0, 0},
+    {S, "scheduler.decode_ranks", "cp", "", "even|position", "", 0, 0},
     {S, "scheduler.graphs", "lin", "synthetic.rate=40", "[1, 2]|[8, 16]", "", 0, 0},
     {S, "scheduler.overlap", "lin", "scheduler.step=1ms", "false|true", "", 0, 0},
     {S, "scheduler.step", "lin", "", "1ms|2ms|4ms", "e2e_ms.mean", 0, 0},

@@ -103,6 +103,7 @@ static void test_sharing(void **state) {
     d.batch = 1;
     trips("d->hkv >= 1 && d->hq >= d->hkv && sms >= 1 && sms <= all",
           (void)rc_tiles_decode_left(&d, 2, 1, 1));
+    trips("keys >= 0 && hkv >= 1 && sms >= 1", (void)rc_tiles_decode_fills(1, 0, 132));
 }
 
 static void test_table_of_ops(void **state) {

@@ -164,12 +164,28 @@ static void test_decode_leaves_sms(void **state) {
     NEAR(rc_tiles_decode_left(&d, 124, 132, 9), 248.0 / 264.0);
 }
 
+/* Pages: 107 CTAs leave a cluster its 25 SMs, 108 do not; a piece of up to 256 keys is a CTA for each KV head. */
+static void test_decode_of_pages(void **state) {
+    (void)state;
+    assert_false(rc_tiles_decode_fills(0, 1, 132));
+    assert_false(rc_tiles_decode_fills(107 * 256, 1, 132));
+    assert_true(rc_tiles_decode_fills(107 * 256 + 1, 1, 132));
+    assert_false(rc_tiles_decode_fills(13 * 256, 8, 132)); /* 104 */
+    assert_true(rc_tiles_decode_fills(13 * 256 + 1, 8, 132));
+    assert_true(rc_tiles_decode_fills(1, 8, 25)); /* a chip that has no more SMs */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_decode_leaves_sms), cmocka_unit_test(test_longest),
-        cmocka_unit_test(test_one_round),         cmocka_unit_test(test_spare_sms),
-        cmocka_unit_test(test_held_sms),          cmocka_unit_test(test_split_rest),
-        cmocka_unit_test(test_all_blocks),        cmocka_unit_test(test_schedule_is_item_by_item),
+        cmocka_unit_test(test_decode_leaves_sms),
+        cmocka_unit_test(test_decode_of_pages),
+        cmocka_unit_test(test_longest),
+        cmocka_unit_test(test_one_round),
+        cmocka_unit_test(test_spare_sms),
+        cmocka_unit_test(test_held_sms),
+        cmocka_unit_test(test_split_rest),
+        cmocka_unit_test(test_all_blocks),
+        cmocka_unit_test(test_schedule_is_item_by_item),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -159,17 +159,18 @@ static void test_most(void **state) {
 
 static void test_scheduler(void **state) {
     (void)state;
-    reads(
-        SERVE_HEAD POOL LOAD
-        "scheduler: {policy: inflight, preemption: swap, budget: 700, admission: reply, graphs: "
-        "[1, 4, 9], "
-        "overlap: true, step: 3ms, step_sequence: 5us, max_batch: 33, fuse: 7, max_waiting: 11}\n");
+    reads(SERVE_HEAD POOL LOAD
+          "scheduler: {policy: inflight, preemption: swap, budget: 700, admission: reply, graphs: "
+          "[1, 4, 9], "
+          "decode_ranks: position, overlap: true, step: 3ms, step_sequence: 5us, max_batch: 33, "
+          "fuse: 7, max_waiting: 11}\n");
     assert_int_equal(s.sched, RC_SCHED_INFLIGHT);
     assert_int_equal(s.preempt, RC_PREEMPT_SWAP);
     assert_int_equal(s.budget, 700);
     assert_int_equal(s.admission, RC_ADMIT_REPLY);
     assert_int_equal(s.graph_count, 3);
     assert_true(s.graphs[0] == 1 && s.graphs[1] == 4 && s.graphs[2] == 9);
+    assert_true(s.decode_by_position);
     assert_true(s.overlap);
     assert_true(s.step_host == 0.003 && s.step_host_sequence == 5e-6);
     assert_int_equal(s.max_batch, 33);

@@ -1,5 +1,6 @@
 /* What pass times and their memo assume of their callers (tests/support/trips.h).
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/serve/launched.c"
 #include "sim/serve/passes_cells.c"
 #include "sim/serve/source.c"
 #include "tests/support/trips.h"
@@ -65,11 +66,20 @@ static void test_source(void **state) {
     trips("s.t >= 1 && s.p >= 0", (void)add_prompt(&f, &count, (rc_sequence){0, 0}, &err));
 }
 
+static void test_launched(void **state) {
+    (void)state;
+    static const rc_serve s;
+    const rc_pass step = {.decodes = 1, .context = 10}, half = {.decodes = 1, .rows = 1};
+    trips("ranks >= 1", (void)rc_pass_launched(&s, &step, 0, 1));
+    trips("pass->rows == 0 || pass->heaviest.rows >= 1", (void)rc_pass_launched(&s, &half, 2, 1));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_memo),
         cmocka_unit_test(test_cells),
         cmocka_unit_test(test_source),
+        cmocka_unit_test(test_launched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

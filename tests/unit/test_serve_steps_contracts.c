@@ -38,8 +38,9 @@ static void test_passes(void **state) {
     (void)state;
     cluster *c = small();
     const prompt_piece piece = {.job = 0, .tokens = 1};
+    rc_pass step = {.prefills = 0};
     trips("m->pass.busy", pass_ends(c, 0, 0));
-    trips("b->count > 0", (void)decode_longest(c, batches));
+    trips("b->count > 0", decode_pass(c, batches, &step));
     trips("b->filled == b->goal", prompt_done(c, batches, 0, 0));
     trips("b->chunk >= piece->tokens", piece_ends(c, batches, &piece, 0));
     replicas[0].health = (replica_health){.up = true, .up_since = 5};
