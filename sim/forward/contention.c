@@ -132,7 +132,7 @@ static meeting meet_decode(const rc_contention *x, const rc_shape *s, int all) {
 
 /* The price of attention that meets a message which takes `message` ps. Where the message waits,
  * what is left of attention once the message has begun runs beside it and is not counted; but for a mixed
- * pass, where decode waits for all of it: there the message counts as waiting as long. */
+ * pass, where decode waits for all of it, and the message for decode. */
 static rc_time attention_beside(const rc_contention *x, double exponent, const meeting *m,
                                 double alone, double message) {
     double time = alone * pow(m->slower, exponent);

@@ -126,10 +126,10 @@ void rc_ring_drift(const rc_ring *k, rc_line *lines, rc_line *scratch, rc_time *
             send(&d, j, k->attends || j == 0);
         if (k->attends)
             attend(&d, j);
-        if (j < k->n - 1 && k->waits)
-            send_behind(&d, j);
         if (k->attends && k->decodes)
             decode(&d);
+        if (j < k->n - 1 && k->waits)
+            send_behind(&d, j);
         if (k->attends)
             step_ends(&d);
         if (j < k->n - 1)

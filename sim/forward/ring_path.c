@@ -162,7 +162,7 @@ static void cause_of_message(const ring *x, int step, int gpu) {
         consider(x, RC_RING_MESSAGE, step - 1, gpu);
     launch_of(x, RC_RING_MESSAGE_LAUNCH, step, gpu);
     if (x->k->waits)
-        consider(x, RC_RING_ATTENTION, step, gpu);
+        consider(x, x->k->decodes ? RC_RING_DECODE : RC_RING_ATTENTION, step, gpu);
     if (step == 0)
         consider_found(x, RC_LEFT_COMPUTE, gpu);
     else

@@ -55,8 +55,7 @@ static void launch_ahead(const rc_ring *k, const rc_ring_state *s) {
             s->host[g] += k->launch;
 }
 
-/* Attention, which was launched later, has ended; so the launch of the message has. Called before decode of
- * the step, which is behind attention on the same stream and finds the message there first. */
+/* The attention of the step, which was launched later, has ended, decode's too; so the launch of the message has. */
 static void send_behind(const rc_ring *k, const rc_ring_state *s, int step) {
     rc_time *lane = s->comm, *next = s->next;
     const rc_time *att = s->att, *msg = s->msg, *compute = s->compute;
@@ -134,13 +133,13 @@ static void ring_step(const rc_ring *k, rc_ring_state *s, int step, const rc_rin
         s->first_attention = s->compute[1] - s->row[1];
     if (trace)
         keep(trace->attention, step, s->compute, k->n);
-    if (sends && k->waits)
-        send_behind(k, s, step);
     if (k->decodes) {
         decode(k, s);
         if (trace)
             keep(trace->decode, step, s->compute, k->n);
     }
+    if (sends && k->waits)
+        send_behind(k, s, step);
     if (step == 0)
         s->first_message = s->next[1] - k->message[0];
     if (trace && sends)

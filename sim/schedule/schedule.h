@@ -302,15 +302,16 @@ struct rc_request {
     const rc_sequence *seqs; /* of the group that the others wait for */
     size_t seq_count;
     rc_elsewhere elsewhere;
-    int repeats;        /* emit no run of layers with more repeats of its pattern than this; 0: all.
+    int repeats;      /* emit no run of layers with more repeats of its pattern than this; 0: all.
                          Of a model whose layers are all alike: the first so many layers */
-    bool head;          /* emit final norm and LM head */
-    bool unfold_tp;     /* every GPU of a TP group as events, else one stands for all */
-    bool eager;         /* host launches; false: CUDA graph */
-    bool ring_host;     /* ring steps synchronise the host */
-    bool serial_ring;   /* messages ride on the compute stream: nothing is overlapped */
-    bool messages_wait; /* a ring's message waits for the attention of its step on the sender, which
-                           leaves it no SM; not where serial_ring */
+    bool head;        /* emit final norm and LM head */
+    bool unfold_tp;   /* every GPU of a TP group as events, else one stands for all */
+    bool eager;       /* host launches; false: CUDA graph */
+    bool ring_host;   /* ring steps synchronise the host */
+    bool serial_ring; /* messages ride on the compute stream: nothing is overlapped */
+    bool
+        messages_wait; /* a ring's message waits for all attention of its step on the sender, of prompts
+                           and of decode, which leaves it no SM; not where serial_ring */
     bool stripes; /* in a ring a rank has every N-th token of a prompt; else two chunks (shard.h) */
     bool copies_pages;     /* keys and values that a ring sends are copied into one message first */
     bool rotary_by_chunk;  /* a rank has a launch for each of its two chunks of a prompt */

@@ -57,7 +57,7 @@ typedef struct rc_block {
     uint32_t cells; /* into template->cells. RING, GATHER: [gpus], the shape of each GPU's messages;
                        RING: behind them [steps][gpus], of its attention */
     bool serial;    /* RING: messages ride on the compute lane */
-    bool waits;     /* RING: a message waits for the attention of its step on its sender */
+    bool waits;     /* RING: a message waits for all attention of its step on its sender */
     bool alike;     /* EXCHANGE: all messages are of one shape, the first cell */
     /* Shapes of all GPUs and steps, or RC_SHAPE_NONE: */
     uint16_t host;   /* RING: the host's work that opens a step */
