@@ -79,6 +79,16 @@ class Changes(unittest.TestCase):
         self.assertEqual({new for _, _, old, new in found(text)}, {"1", "3", "/"})
         self.assertEqual({new for _, _, _, new in found("void f(void) {\n    p = malloc(n + 1);\n}\n")}, {"0", "-"})
 
+    def test_first_rooms(self):
+        """However the list's room is called and the doubling is written; a room that does not grow stays drawn."""
+        for grows in ("r->row_room ? 2 * r->row_room", "step_room ? step_room * 2", "*room ? *room * 2", "a->room > 0 ? 2 * a->room"):
+            drawn = {new for _, _, _, new in found(f"void f(void) {{\n    n = {grows} : 64;\n}}\n")}
+            self.assertEqual(drawn & {"63", "65"}, set(), grows)
+            self.assertIn("3", drawn, grows)
+        self.assertIn("65", {new for _, _, _, new in found("void f(void) {\n    n = broom_of ? 2 * broom : 64;\n}\n")})
+        named = "enum { FIRST = 8, LAST = 9 };\nvoid f(void) {\n    n = x->run_room ? 2 * x->run_room : FIRST;\n}\n"
+        self.assertEqual({(line, new) for kind, line, _, new in found(named) if line == 1}, {(1, "10"), (1, "8")})
+
     def test_of_two(self):
         text = "void f(void) {\n    x = a->n < most ? a->n : (int)most;\n    y = a < b ? a : c;\n    z = f(x, i) > z ? f(x, i) : z;\n}\n"
         self.assertEqual({(line, new) for kind, line, _, new in found(text) if kind == "bound"}, {(2, ">="), (3, "<="), (3, ">="), (4, "<=")})
