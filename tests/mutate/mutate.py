@@ -228,6 +228,8 @@ def main():
         start = sanitizers.cpu_of_children()
         fate, what = one(place, judge_, sanitized, tests, equivalents, file, text, change)
         if fate is None:
+            if a.known:
+                print(f"does not compile: {file}:{change.line}: {told(text, change)}", flush=True)
             broken += 1
             continue
         done += 1
