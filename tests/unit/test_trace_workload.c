@@ -328,6 +328,23 @@ static void test_shared_prefix(void **state) {
     rc_trace_free(t);
 }
 
+/* A million groups are the most, whether they have a prefix or not. */
+static void test_most_groups(void **state) {
+    (void)state;
+    for (uint32_t prefix = 0; prefix <= 16; prefix += 16) {
+        rc_synthetic s = plain();
+        rc_error e = {0};
+        rc_trace *t = NULL;
+        s.requests = 10;
+        s.shared_prefix = prefix;
+        s.groups = 1 << 20;
+        rc_trace_free(make(&s));
+        s.groups++;
+        assert_int_equal(rc_trace_synthesise(&s, &t, &e), RC_E_INPUT);
+        assert_string_equal(e.msg, "1048577 shared prefixes, at most 1048576");
+    }
+}
+
 static void test_turns(void **state) {
     (void)state;
     rc_synthetic s = plain();
@@ -377,13 +394,21 @@ static void test_synthetic_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scale),           cmocka_unit_test(test_spread),
-        cmocka_unit_test(test_resize_open),     cmocka_unit_test(test_longest),
-        cmocka_unit_test(test_slower),          cmocka_unit_test(test_million),
-        cmocka_unit_test(test_resize_sessions), cmocka_unit_test(test_start_sessions),
-        cmocka_unit_test(test_processes),       cmocka_unit_test(test_lengths),
-        cmocka_unit_test(test_rate_alone),      cmocka_unit_test(test_shared_prefix),
-        cmocka_unit_test(test_turns),           cmocka_unit_test(test_synthetic_refused),
+        cmocka_unit_test(test_scale),
+        cmocka_unit_test(test_spread),
+        cmocka_unit_test(test_resize_open),
+        cmocka_unit_test(test_longest),
+        cmocka_unit_test(test_slower),
+        cmocka_unit_test(test_million),
+        cmocka_unit_test(test_resize_sessions),
+        cmocka_unit_test(test_start_sessions),
+        cmocka_unit_test(test_processes),
+        cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_rate_alone),
+        cmocka_unit_test(test_shared_prefix),
+        cmocka_unit_test(test_most_groups),
+        cmocka_unit_test(test_turns),
+        cmocka_unit_test(test_synthetic_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
