@@ -76,7 +76,7 @@ static rc_status check(const rc_synthetic *s, rc_error *err) {
                        s->shared_prefix, RC_TRACE_MAX_INPUT);
     if (s->shared_prefix > 0 && s->groups < 1)
         return rc_fail(err, RC_E_INPUT, "a shared prefix of no group");
-    if ((s->shared_prefix > 0 || s->groups > 1) && s->groups > MAX_GROUPS)
+    if (s->groups > MAX_GROUPS)
         return rc_fail(err, RC_E_INPUT, "%u shared prefixes, at most %d", s->groups, MAX_GROUPS);
     if (s->block > 0 && (uint64_t)s->groups * (s->shared_prefix / s->block) > UINT32_MAX / 2)
         return rc_fail(err, RC_E_INPUT, "%u shared prefixes: more than 2^31 blocks", s->groups);

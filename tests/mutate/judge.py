@@ -49,10 +49,10 @@ def own_stamp(test):
 
 
 class Asked:
-    """Tests that run now, so that all of them can be ended at once."""
+    """Tests that run now, each with so much address space (None: any), so that all of them can be ended at once."""
 
-    def __init__(self):
-        self.lock, self.running, self.over = threading.Lock(), set(), False
+    def __init__(self, memory=MEMORY):
+        self.lock, self.running, self.over, self.memory = threading.Lock(), set(), False, memory
 
     def _end(self, pid):
         try:
@@ -74,7 +74,8 @@ class Asked:
             p = subprocess.Popen(test["command"], cwd=test["cwd"], env={**os.environ, **test["env"]}, stdin=subprocess.DEVNULL,
                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
             self.running.add(p.pid)
-        resource.prlimit(p.pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
+        if self.memory:
+            resource.prlimit(p.pid, resource.RLIMIT_AS, (self.memory, self.memory))
         resource.prlimit(p.pid, resource.RLIMIT_CORE, (0, 0))
         late = threading.Event()
         timer = threading.Timer(limit_s, lambda: (late.set(), self._end(p.pid)))
@@ -98,37 +99,42 @@ class Asked:
 
 
 class Judge:
-    """Asks tests one after another, a few at once, until one fails."""
+    """Asks tests one after another, a few at once, until one fails. What a test said without a change is kept in `times_file`
+    until the test or `stamp` is another one."""
 
-    def __init__(self, tests, times_file, longest_s, budget_s, jobs):
-        self.tests, self.times_file = tests, times_file
+    def __init__(self, tests, times_file, longest_s, budget_s, jobs, stamp="", memory=MEMORY):
+        self.tests, self.times_file, self.stamp, self.memory = tests, times_file, stamp, memory
         self.longest_s, self.budget_s, self.jobs = longest_s, budget_s, jobs
         self.times = {}
         if os.path.isfile(times_file):
             with open(times_file) as f:
                 self.times = json.load(f)
+        self.timed = set()  # those asked without a change by this judge; one that did not pass is asked anew by the next
         self.seen = {}  # file -> test -> changes that it has seen
 
     def _time(self, name):
         """Asks the test without a change, unless it is known how long it takes: "passed" or not, processor and wall seconds."""
-        stamp = own_stamp(self.tests[name])
-        if name not in self.times or self.times[name][0] != "passed" or self.times[name][3:] != [stamp]:
+        stamp = self.stamp + own_stamp(self.tests[name])
+        known = name in self.times and self.times[name][3:] == [stamp]
+        if not known or (self.times[name][0] != "passed" and name not in self.timed):
+            self.timed.add(name)
             start = time.monotonic()
-            said, cpu = Asked().ask(self.tests[name], 4 * self.longest_s + 20)
+            said, cpu = Asked(self.memory).ask(self.tests[name], 4 * self.longest_s + 20)
             self.times[name] = [said, cpu, time.monotonic() - start, stamp]
 
-    def quick(self):
-        """The tests that pass without a change and take no longer than `longest_s` of a processor, the quickest first."""
+    def quick(self, names):
+        """Those of the tests `names` that pass without a change and take no longer than `longest_s` of a processor, the quickest
+        first."""
         with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
-            list(pool.map(self._time, self.tests))
+            list(pool.map(self._time, names))
         with open(self.times_file, "w") as f:
             json.dump(self.times, f, indent=0)
-        passed = [n for n in self.tests if self.times[n][0] == "passed" and self.times[n][1] <= self.longest_s]
+        passed = [n for n in names if self.times[n][0] == "passed" and self.times[n][1] <= self.longest_s]
         return sorted(passed, key=lambda n: (self.times[n][1], n))
 
-    def in_order(self, names, file):
-        """Those of `names`, which stand by their times, that the budget allows: the ones first that have seen most changes of
-        the file, then those that are called after it or its folder."""
+    def ranked(self, names, file):
+        """`names`, which stand by their times: the ones first that have seen most changes of the file, then those that are called
+        after it or its folder."""
         seen = self.seen.get(file, {})
         stem, folder = os.path.basename(file)[:-2], os.path.basename(os.path.dirname(file))
 
@@ -136,8 +142,12 @@ class Judge:
             words = f"{name}_"
             return -seen.get(name, 0), 0 if f"_{stem}_" in words else 1 if f"_{folder}_" in words else 2
 
+        return sorted(names, key=rank)
+
+    def in_order(self, names, file):
+        """Those of `names`, ranked, that the budget allows."""
         total, allowed = 0.0, []
-        for n in sorted(names, key=rank):
+        for n in self.ranked(names, file):
             total += self.times[n][1]
             if self.budget_s and total > self.budget_s:
                 break
@@ -146,7 +156,7 @@ class Judge:
 
     def verdict(self, names, file):
         """(test, how it failed) of one that fails, or None when the change is not seen."""
-        asked, found = Asked(), []
+        asked, found = Asked(self.memory), []
 
         def one(name):
             said, _ = asked.ask(self.tests[name], max(FLOOR_S, TIMES_BASE * self.times[name][2]))

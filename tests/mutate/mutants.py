@@ -27,8 +27,8 @@ ARRAY = re.compile(r"^\s*(?:static |const |unsigned |struct )*\w+ \*?\w+\[[^\]]*
 # A column of a place without a line, which is never said.
 NO_PLACE = re.compile(r"rc_fail_at\([^;]*?,\s*0,\s*(0),")
 ROOM = re.compile(r"\b(?:malloc|calloc|realloc)\(")
-# The first room of a list that grows: another one holds as much.
-FIRST_ROOM = re.compile(r"\b(?:room|cap)\w* \? 2 \* [\w>.-]+ : (\d+)\b")
+# The first room of a list that grows, as a number or the name of one: another one holds as much.
+FIRST_ROOM = re.compile(r"\b(?:\w+_)?(?:room|cap)\w*(?: > 0)? \? (?:2 \* [\w>.*-]+|[\w>.*-]+ \* 2) : (\w+)\b")
 # The lesser or greater of two, which are the same where they are equal.
 OPERAND = r"([\w.>\[\]-]+(?:\([^()?]*\))?(?: [+\-*/] [\w.>\[\]-]+)?)"
 OF_TWO = re.compile(r"(?<![\w.>\]])(?<![+*/%-] )" + OPERAND + r" ([<>]) " + OPERAND + r" \? (?:\(\w+\))?\1 : (?:\(\w+\))?\3(?=\s*[;,)\]])")
@@ -97,7 +97,9 @@ def other_numbers(digits, suffix):
 
 def changes(text):
     mask = hidden(text)
-    for pattern in (NO_PLACE, FIRST_ROOM):
+    first_rooms = [m.group(1) for m in FIRST_ROOM.finditer(text)]
+    named = [re.compile(rf"\b{name} = (\d+)\b") for name in first_rooms if not name.isdigit()]
+    for pattern in (NO_PLACE, FIRST_ROOM, *named):
         for m in pattern.finditer(text):
             mask[m.start(1):m.end(1)] = b"\x01" * (m.end(1) - m.start(1))
     found = []

@@ -2,12 +2,13 @@
 # What the tests do not see: changes one place of the source at a time and asks the tests that run it.
 #
 # usage: mutate.py [FOLDER-OR-FILE ...] [--seed N] [--count K] [--skip K] [--known] [--only TEXT] [--list] [--longest SECONDS]
-#                  [--budget SECONDS] [--minutes M] [--jobs N] [--option -DX=Y]
+#                  [--budget SECONDS] [--minutes M] [--jobs N] [--option -DX=Y] [--plain] [--sanitize-but PATTERN]
 #
 # FOLDER is of sim/ or calib/ (all of both by default). Of all changes that mutants.py knows in the files there, K are
 # drawn, each folder and of it each kind (operator, bound, constant, call) as often as the others. A change that does not compile is drawn
 # again. One that makes the same object code is equivalent by proof. One that every test passes has survived, unless the
-# file `equivalents` says, with a reason, that it changes nothing that anybody could see.
+# file `equivalents` says, with a reason, that it changes nothing that anybody could see, or one of these tests fails under
+# sanitizers (sanitizers.py).
 #
 # --known tries the changes of the file `known` instead, which survived once; the exit status is 1 when one still does.
 #
@@ -18,7 +19,6 @@ import glob
 import itertools
 import os
 import random
-import resource
 import signal
 import sys
 import time
@@ -26,12 +26,15 @@ import time
 import judge
 import mutants
 import reach
+import sanitizers
 import scratch
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-NOT_RUN = ("tests/unit/", "tests/property/", "tests/golden/", "tests/mutate/", "docs/", "schema/")  # no source that is counted
-FATES = ("killed", "timeout", "proved equal", "named equal", "survived")
+# No source that is counted, nor what one is made of.
+NOT_RUN = ("dev", "README.md", "tests/unit/", "tests/property/", "tests/golden/", "tests/mutate/", "docs/", "schema/")
+FATES = ("killed", "timeout", "by sanitizers", "proved equal", "named equal", "survived")
+SEEN = ("killed", "timeout", "by sanitizers")
 
 
 def read_equivalents(path):
@@ -114,7 +117,8 @@ def told(text, change):
 
 
 def table(counts, seconds):
-    print("# folder         drawn  killed  by time  proved equal  named equal  survived  killed of those that differ  CPU s each")
+    print("# folder         drawn  killed  by time  by sanitizers  proved equal  named equal  survived  killed of those that differ"
+          "  CPU s each")
     total = {f: 0 for f in FATES}
     for folder in sorted(counts) + ["all"]:
         c = counts.get(folder, total)
@@ -122,17 +126,18 @@ def table(counts, seconds):
         if folder != "all":
             for f in FATES:
                 total[f] += c[f]
-        differ = c["killed"] + c["timeout"] + c["survived"]
-        share = f"{100.0 * (c['killed'] + c['timeout']) / differ:.1f} %" if differ else "-"
+        seen = sum(c[f] for f in SEEN)
+        share = f"{100.0 * seen / (seen + c['survived']):.1f} %" if seen + c["survived"] else "-"
         cpu = sum(seconds.values()) if folder == "all" else seconds[folder]
-        print(f"  {folder:14s} {drawn:6d} {c['killed']:7d} {c['timeout']:8d} {c['proved equal']:13d} {c['named equal']:12d}"
-              f" {c['survived']:9d} {share:>28s} {cpu / max(drawn, 1):11.1f}")
+        print(f"  {folder:14s} {drawn:6d} {c['killed']:7d} {c['timeout']:8d} {c['by sanitizers']:14d} {c['proved equal']:13d}"
+              f" {c['named equal']:12d} {c['survived']:9d} {share:>28s} {cpu / max(drawn, 1):11.1f}")
 
 
-def one(place, judge_, tests, equivalents, file, text, change):
+def one(place, judge_, sanitized, tests, equivalents, file, text, change):
     """The fate of a change, and what to say of it; (None, None) when it does not compile."""
+    new = mutants.apply(text, change)
     try:
-        made = place.replace(file, mutants.apply(text, change))
+        made = place.replace(file, new)
         if made == "broken":
             return None, None
         if made == "same":
@@ -143,7 +148,10 @@ def one(place, judge_, tests, equivalents, file, text, change):
     if seen:
         return "timeout" if seen[1] == "timeout" else "killed", seen[0]
     reason = equivalents.get((file, *lines_changed(text, change)))
-    return ("named equal", reason) if reason else ("survived", None)
+    if reason:
+        return "named equal", reason
+    seen = sanitized.verdict(tests, file, new, judge_) if sanitized else None
+    return ("by sanitizers", seen) if seen else ("survived", None)
 
 
 def tests_for(quick, place, reach_, file, line):
@@ -154,11 +162,6 @@ def tests_for(quick, place, reach_, file, line):
     reaching = set(reach_.choose(quick, file, [o for o, _ in made], line))
     tests = [n for n in quick if n in own or n in reaching]
     return tests or reach_.beside(quick, file), len(tests)
-
-
-def cpu_of_children():
-    u = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return u.ru_utime + u.ru_stime
 
 
 def main():
@@ -175,6 +178,8 @@ def main():
     p.add_argument("--list", action="store_true", help="say what would be changed, and run nothing")
     p.add_argument("--option", action="append", default=[], help="an option for CMake")
     p.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="of the builds, and how many tests are asked at once")
+    p.add_argument("--plain", action="store_true", help="ask nothing under sanitizers")
+    p.add_argument("--sanitize-but", help="a pattern of tests that are not run under sanitizers")
     p.add_argument("--minutes", type=float, help="stop drawing after so many minutes")
     a = p.parse_args()
     every = [f for f in ("sim", "calib") if os.path.isdir(os.path.join(ROOT, f))]
@@ -195,12 +200,15 @@ def main():
                      {f for f in place.including if not f.startswith("sim/")})
     judge_ = judge.Judge(judge.list_tests(place.build), os.path.join(ROOT, "build", "mutate", "times.json"), a.longest, a.budget,
                          a.jobs)
-    reach_, quick = None, []
+    reach_, sanitized, quick = None, None, []
     if not a.list:
-        reach_ = reach.Reach(reach.build_of(tree, a.option, a.jobs), os.path.join(ROOT, "build", "mutate", "reach"),
-                             scratch.stamp_of(tree, NOT_RUN), a.longest, a.jobs)
-        quick = judge_.quick()
+        stamp = scratch.stamp_of(tree, NOT_RUN)
+        reach_ = reach.Reach(reach.build_of(tree, a.option, a.jobs), os.path.join(ROOT, "build", "mutate", "reach"), stamp,
+                             a.longest, a.jobs)
+        quick = judge_.quick(judge_.tests)
         reach_.count(quick)
+        if not a.plain and sanitizers.available():
+            sanitized = sanitizers.Sanitized(place, os.path.join(ROOT, "build", "mutate"), a.option, stamp, a.jobs, a.sanitize_but)
     equivalents = read_equivalents(os.path.join(HERE, "equivalents"))
     counts, seconds, done, broken = {}, {}, 0, 0
     until = time.monotonic() + a.minutes * 60 if a.minutes else None
@@ -217,20 +225,23 @@ def main():
             continue
         folder = folder_of(file)
         tests, reach_it = tests_for(quick, place, reach_, file, change.line)
-        start = cpu_of_children()
-        fate, what = one(place, judge_, tests, equivalents, file, text, change)
+        start = sanitizers.cpu_of_children()
+        fate, what = one(place, judge_, sanitized, tests, equivalents, file, text, change)
         if fate is None:
+            if a.known:
+                print(f"does not compile: {file}:{change.line}: {told(text, change)}", flush=True)
             broken += 1
             continue
         done += 1
         counts.setdefault(folder, {f: 0 for f in FATES})[fate] += 1
-        seconds[folder] = seconds.get(folder, 0.0) + cpu_of_children() - start
+        seconds[folder] = seconds.get(folder, 0.0) + sanitizers.cpu_of_children() - start
         if fate == "survived":
             what = f"{reach_it} tests reach it" if reach_it > 1 else "1 test reaches it" if reach_it else "no test reaches it"
         by = f" ({what})" if what else ""
         print(f"{fate}{by}: {file}:{change.line}: {told(text, change)}", flush=True)
     if not a.list:
         print(f"seed {a.seed}: {done} changes, {broken} more did not compile")
+        print(sanitized.cost() if sanitized else "none was asked under sanitizers")
         table(counts, seconds)
     return 1 if a.known and (broken or any(c["survived"] for c in counts.values())) else 0
 

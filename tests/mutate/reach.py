@@ -13,10 +13,9 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 
 import judge
-from scratch import run
+from scratch import must
 
 FLAGS = ["-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_C_FLAGS_DEBUG=-O0 -fprofile-update=prefer-atomic", "-DCMAKE_C_COMPILER=gcc",
          "-DRC_COVERAGE=ON", "-DRC_SHARED_ROOMS=ON", "-DRC_CUDA=OFF"]
@@ -27,13 +26,11 @@ HEAD = 32  # bytes of a file of counts that tell versions and the whole program'
 
 
 def build_of(tree, options, jobs):
-    """The build for gcov of the copy of the sources; errors end the program with the log."""
+    """The build for gcov of the copy of the sources."""
     build = os.path.join(tree, "build", "reach")
     os.makedirs(build, exist_ok=True)
-    for step in [["cmake", "-S", tree, "-B", build, "-G", "Ninja", *FLAGS, *options], ["cmake", "--build", build, "-j", str(jobs)]]:
-        done = run(step, tree)
-        if done.returncode != 0:
-            sys.exit(f"mutate: {' '.join(step)} failed\n{done.stdout[-4000:]}")
+    must(["cmake", "-S", tree, "-B", build, "-G", "Ninja", *FLAGS, *options], tree)
+    must(["cmake", "--build", build, "-j", str(jobs)], tree)
     return build
 
 

@@ -61,16 +61,21 @@ def stamp_of(tree, but=()):
     return hashlib.sha256(sums.encode()).hexdigest()
 
 
-class Scratch:
-    """tree is the copy, build its build. replace() puts another text in the place of one source; restore() undoes it."""
+def target_of(object_):
+    return re.search(r"CMakeFiles/([^/]+)\.dir/", object_).group(1)
 
-    def __init__(self, tree, build):
-        self.tree, self.build = os.path.abspath(tree), os.path.abspath(build)
-        self.objects = {}  # source -> [(object, command)]
+
+class Scratch:
+    """tree is the copy, build its build. replace() puts another text in the place of one source; restore() undoes it. Of a build
+    in which not everything is made, `made` names the targets that are."""
+
+    def __init__(self, tree, build, made=None):
+        self.tree, self.build, self.made = os.path.abspath(tree), os.path.abspath(build), made
         self.linked = {}  # target's link command, by target
         self.saved = []
 
     def read_build(self):
+        self.objects = {}  # source -> [(object, command)]
         with open(os.path.join(self.build, "compile_commands.json")) as f:
             for c in json.load(f):
                 out = re.search(r" -o (\S+)", c["command"]).group(1)
@@ -98,7 +103,7 @@ class Scratch:
         if source.startswith("sim/"):
             made = [o for o in made if not re.search(r"_contracts\.dir/|/ringcast_extended\.dir/|/calib_fake\.dir/", o)]
         made = [o for o in made if "/rc_embed.dir/" not in o]
-        return [(o, re.search(r"CMakeFiles/([^/]+)\.dir/", o).group(1)) for o in made]
+        return [(o, target_of(o)) for o in made if self.made is None or target_of(o) in self.made]
 
     def link_command(self, target):
         if target not in self.linked:
@@ -143,18 +148,21 @@ class Scratch:
         return "made"
 
 
+def must(step, cwd):
+    """Runs a step of a build; an error ends the program with the log."""
+    done = run(step, cwd)
+    if done.returncode != 0:
+        sys.exit(f"mutate: {' '.join(step)} failed\n{done.stdout[-4000:]}")
+
+
 def prepare(root, tree, options, jobs):
-    """Copy, configure, build; returns the Scratch. Errors end the program with the log."""
+    """Copy, configure, build; returns the Scratch."""
     copy_tree(root, tree)
     build = os.path.join(tree, "build", "shared")
     os.makedirs(build, exist_ok=True)
-    steps = [["cmake", "-S", tree, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_C_FLAGS_RELEASE=-O2",
-              "-DRC_SHARED_ROOMS=ON", "-DRC_CUDA=OFF", "-DRC_TEST_OPTIONS=-O1", *options],
-             ["cmake", "--build", build, "-j", str(jobs)]]
-    for step in steps:
-        done = run(step, root)
-        if done.returncode != 0:
-            sys.exit(f"mutate: {' '.join(step)} failed\n{done.stdout[-4000:]}")
+    must(["cmake", "-S", tree, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_C_FLAGS_RELEASE=-O2",
+          "-DRC_SHARED_ROOMS=ON", "-DRC_CUDA=OFF", "-DRC_TEST_OPTIONS=-O1", *options], root)
+    must(["cmake", "--build", build, "-j", str(jobs)], root)
     scratch = Scratch(tree, build)
     scratch.read_build()
     return scratch

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import re
 import sys
 import tempfile
 import unittest
@@ -12,6 +13,7 @@ import judge
 import mutants
 import mutate
 import reach
+import sanitizers
 
 SOURCE = """/* a < b + 1 */
 #define LESS 1 < 2
@@ -46,6 +48,55 @@ add_executable(test_toy_add test.c)
 target_link_libraries(test_toy_add rc_toy)
 add_test(NAME test_toy_add COMMAND test_toy_add)
 """
+# What only a sanitizer sees: room for one less, which malloc gives nevertheless.
+HEAP = """#include <stdlib.h>
+int last(int n);
+int last(int n) {
+    int *v = malloc(((size_t)n + 1) * sizeof *v);
+    if (!v)
+        return -1;
+    for (int i = 0; i <= n; i++)
+        v[i] = i + 7;
+    int at = v[n];
+    free(v);
+    return at;
+}
+"""
+HEAP_CHANGE = """- int *v = malloc(((size_t)n + 1) * sizeof *v);
++ int *v = malloc(((size_t)n + 0) * sizeof *v);
+"""
+PRESETS = """{"version": 6, "configurePresets": [{"name": "sanitize", "generator": "Ninja", "binaryDir": "build", "cacheVariables": {
+"CMAKE_BUILD_TYPE": "Debug", "CMAKE_C_COMPILER": "clang", "RC_SANITIZE": "address,undefined"}}]}
+"""
+# Sources alike in three libraries, of each one test: test_clean is without fault, test_leaks leaks without a change, too, and
+# test_once, run by a script, passes but once.
+HEAPS_PROJECT = """cmake_minimum_required(VERSION 3.25)
+project(toy C)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+if(RC_COVERAGE)
+  add_compile_options(--coverage)
+  add_link_options(--coverage)
+endif()
+if(RC_SANITIZE)
+  add_compile_options(-fsanitize=${RC_SANITIZE})
+  add_link_options(-fsanitize=${RC_SANITIZE})
+endif()
+enable_testing()
+foreach(name clean leaks once)
+  add_library(rc_${name} SHARED sim/${name}/${name}.c)
+  add_executable(test_${name} test_${name}.c)
+  target_link_libraries(test_${name} rc_${name})
+endforeach()
+add_test(NAME test_clean COMMAND test_clean)
+add_test(NAME test_leaks COMMAND test_leaks)
+add_test(NAME test_once COMMAND sh ${CMAKE_SOURCE_DIR}/once.sh $<TARGET_FILE:test_once> "${RC_SANITIZE}" ${CMAKE_BINARY_DIR}/ran)
+"""
+ONCE = """if [ -n "$2" ] && [ -e "$3" ]; then exit 1; fi
+: >"$3"
+"$1"
+"""
+HEAP_TEST = "#include <stdlib.h>\nint last(int);\nvoid *kept;\nint main(void) { return last(3) != 10; }\n"
+LEAKS_TEST = HEAP_TEST.replace("return", "kept = malloc(9);\n    kept = NULL;\n    return")
 TEST = "int add(int, int);\nunsigned never(unsigned);\nint main(void) { return add(1, 2) != 3 || never(1) != 3; }\n"
 
 
@@ -79,6 +130,16 @@ class Changes(unittest.TestCase):
         self.assertEqual({new for _, _, old, new in found(text)}, {"1", "3", "/"})
         self.assertEqual({new for _, _, _, new in found("void f(void) {\n    p = malloc(n + 1);\n}\n")}, {"0", "-"})
 
+    def test_first_rooms(self):
+        """However the list's room is called and the doubling is written; a room that does not grow stays drawn."""
+        for grows in ("r->row_room ? 2 * r->row_room", "step_room ? step_room * 2", "*room ? *room * 2", "a->room > 0 ? 2 * a->room"):
+            drawn = {new for _, _, _, new in found(f"void f(void) {{\n    n = {grows} : 64;\n}}\n")}
+            self.assertEqual(drawn & {"63", "65"}, set(), grows)
+            self.assertIn("3", drawn, grows)
+        self.assertIn("65", {new for _, _, _, new in found("void f(void) {\n    n = broom_of ? 2 * broom : 64;\n}\n")})
+        named = "enum { FIRST = 8, LAST = 9 };\nvoid f(void) {\n    n = x->run_room ? 2 * x->run_room : FIRST;\n}\n"
+        self.assertEqual({(line, new) for kind, line, _, new in found(named) if line == 1}, {(1, "10"), (1, "8")})
+
     def test_of_two(self):
         text = "void f(void) {\n    x = a->n < most ? a->n : (int)most;\n    y = a < b ? a : c;\n    z = f(x, i) > z ? f(x, i) : z;\n}\n"
         self.assertEqual({(line, new) for kind, line, _, new in found(text) if kind == "bound"}, {(2, ">="), (3, "<="), (3, ">="), (4, "<=")})
@@ -94,21 +155,27 @@ class Changes(unittest.TestCase):
                          {("constant", 3, "0", "1")})
 
 
-class Toy(unittest.TestCase):
+class Project(unittest.TestCase):
+    """A project in a folder of its own, made of `files`."""
+
+    files = {}
+
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
         self.root = os.path.join(self.folder.name, "toy")
-        os.makedirs(os.path.join(self.root, "sim/toy"))
-        os.makedirs(os.path.join(self.root, "lists"))
-        for name, text in {"sim/toy/toy.c": SOURCE, "CMakeLists.txt": PROJECT, "test.c": TEST,
-                           "lists/equivalents": "", "lists/known": ""}.items():
+        for name, text in {**self.files, "lists/equivalents": "", "lists/known": ""}.items():
             self.write(name, text)
+        cwd = os.getcwd()
+        os.chdir(self.root)
+        self.addCleanup(os.chdir, cwd)
 
     def tearDown(self):
         self.folder.cleanup()
 
     def write(self, name, text):
-        with open(os.path.join(self.root, name), "w") as f:
+        path = os.path.join(self.root, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w") as f:
             f.write(text)
 
     def run_it(self, *args):
@@ -118,11 +185,27 @@ class Toy(unittest.TestCase):
             status = mutate.main()
         return status, out.getvalue()
 
+
+@unittest.skipUnless(sanitizers.available(), "no clang with sanitizers")
+class Heaps(Project):
+    files = {"CMakeLists.txt": HEAPS_PROJECT, "CMakePresets.json": PRESETS, "once.sh": ONCE, "test_clean.c": HEAP_TEST,
+             "test_leaks.c": LEAKS_TEST, "test_once.c": HEAP_TEST,
+             **{f"sim/{name}/{name}.c": HEAP for name in ("clean", "leaks", "once")}}
+
+    def test_sanitizers(self):
+        self.write("lists/known", "\n".join(f"sim/{name}/{name}.c\n{HEAP_CHANGE}room for one less\n" for name in ("clean", "leaks", "once")))
+        said = self.run_it("--known")[1]
+        fates = {line.split(": ")[1].split("/")[1]: line.split(" (")[0] for line in said.split("\n") if "  ->  " in line}
+        self.assertEqual(fates, {"clean": "by sanitizers", "leaks": "survived", "once": "survived"})
+        self.assertRegex(said, r"\n  all +3 +0 +0 +1 +0 +0 +2 +33\.3 %")
+        self.assertRegex(said, r"\nasked under sanitizers: 3, \d")
+
+
+class Toy(Project):
+    files = {"sim/toy/toy.c": SOURCE, "CMakeLists.txt": PROJECT, "test.c": TEST}
+
     def test_all(self):
-        cwd = os.getcwd()
-        os.chdir(self.root)
-        self.addCleanup(os.chdir, cwd)
-        status, said = self.run_it("sim/toy", "--count", "100")
+        status, said = self.run_it("sim/toy", "--count", "100", "--plain")
         self.assertEqual(status, 0)
         lines = said.split("\n")
         self.assertIn("killed (test_toy_add): sim/toy/toy.c:10: return a + b;  ->  return a - b;", lines)
@@ -138,9 +221,9 @@ class Toy(unittest.TestCase):
                          self.run_it("sim/toy", "--count", "3", "--list", "--seed", "4"))
         entry = "sim/toy/toy.c\n- return b + 7;\n+ return b - 7;\nnobody adds to seven\n"
         self.write("lists/known", entry)
-        self.assertEqual(self.run_it("--known")[0], 1)
+        self.assertEqual(self.run_it("--known", "--plain")[0], 1)
         self.write("lists/equivalents", entry)
-        status, said = self.run_it("--known")
+        status, said = self.run_it("--known", "--plain")
         self.assertEqual(status, 0)
         self.assertIn("named equal (nobody adds to seven)", said)
 
@@ -155,6 +238,19 @@ class Toy(unittest.TestCase):
         counted.known = {("calls", "a.c"): [[(1, 5, 0), (7, 9, 3)]], ("loads", "a.c"): [[(1, 5, 0), (7, 9, 0)]], ("calls", "b.c"): []}
         self.assertEqual(counted.beside(["calls", "loads", "neither"], "a.c"), ["calls"])
         self.assertEqual(counted.beside(["calls"], "b.c"), [])
+
+    def test_few_under_sanitizers(self):
+        """The nearest first, then the quickest; no slow one, none that is left out there, none that fails there without a change."""
+        s = object.__new__(sanitizers.Sanitized)
+        s.but, s.targets, s.place = re.compile("^(test_long|test_calls)$"), set(), mock.Mock(made=set())
+        tests = {n: {"command": ["true"], "cwd": "/", "env": {}, "skip": 77} for n in
+                 ["test_calls", "test_slow", "test_long", "test_x_heap", "test_fails", *(f"test_{i}" for i in range(20))]}
+        with tempfile.TemporaryDirectory() as folder:
+            s.judge = judge.Judge({**tests, "test_fails": {**tests["test_fails"], "command": ["false"]}}, os.path.join(folder, "t"), 9, 9, 2)
+            plain = mock.Mock(tests=tests, times={n: ["passed", 2.5 if n == "test_slow" else 0.1] for n in tests})
+            asked = s._candidates(["test_calls", "test_slow", "test_fails", *(f"test_{i}" for i in range(20)), "test_long", "test_x_heap"],
+                                  "sim/x/heap.c", plain)
+        self.assertEqual(sorted(asked), sorted(["test_x_heap", *(f"test_{i}" for i in range(sanitizers.MOST_TESTS - 2))]))
 
     def test_slow_and_failing(self):
         quick = {"command": ["true"], "cwd": "/", "env": {}, "skip": 77}

@@ -131,6 +131,32 @@ static void what_is_not_a_regular_file_is_refused(void **state) {
     free(text);
 }
 
+/* Nobody knows the size of a pipe beforehand, so the room for it grows from 4 KiB: around each doubling all of it comes
+ * back, with the end of a string behind it. */
+static void a_pipe_is_read_to_its_end(void **state) {
+    static const size_t sizes[] = {0, 1, 4095, 4096, 4097, 8191, 8192, 8193, 16383, 16384, 20000};
+    (void)state;
+    for (size_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++) {
+        char *sent = malloc(sizes[k] + 1), *text = NULL;
+        int ends[2];
+        assert_non_null(sent);
+        assert_int_equal(pipe(ends), 0);
+        for (size_t i = 0; i < sizes[k]; i++)
+            sent[i] = (char)('a' + i % 23);
+        assert_int_equal(write(ends[1], sent, sizes[k]), sizes[k]); /* a pipe holds 64 KiB */
+        assert_int_equal(close(ends[1]), 0);
+        (void)snprintf(path, sizeof path, "/dev/fd/%d", ends[0]);
+        size_t size = 1;
+        assert_int_equal(rc_file_read(path, &text, &size, NULL), RC_OK);
+        assert_int_equal(size, sizes[k]);
+        assert_memory_equal(text, sent, sizes[k]);
+        assert_int_equal(text[size], '\0');
+        assert_int_equal(close(ends[0]), 0);
+        free(text);
+        free(sent);
+    }
+}
+
 static void a_full_disk_is_seen_at_commit(void **state) {
     (void)state;
     assert_int_equal(access("/dev/full", W_OK), 0); /* every Linux has it */
@@ -201,6 +227,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_file_that_appears_meanwhile_is_not_replaced, enter,
                                         leave),
         cmocka_unit_test_setup_teardown(what_is_not_a_regular_file_is_refused, enter, leave),
+        cmocka_unit_test(a_pipe_is_read_to_its_end),
         cmocka_unit_test_setup_teardown(a_full_disk_is_seen_at_commit, enter, leave),
         cmocka_unit_test_setup_teardown(folders_are_made_with_their_parents, enter, leave),
         cmocka_unit_test_setup_teardown(json_is_ordered_and_rounded, enter, leave),

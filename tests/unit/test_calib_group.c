@@ -259,6 +259,25 @@ static void test_ends(void **state) {
     assert_string_equal(err.msg, "more than 64 processes");
 }
 
+/* As many ranks as there is room for: what each gives reaches all, and the wait is for them alone. */
+static void test_most(void **state) {
+    (void)state;
+    rc_group g = {.size = 1, .per_node = 1};
+    rc_error err = {0};
+    bool parent = false;
+    rc_status st = rc_group_fork(&g, 64, &parent, &err);
+    if (!parent && st == RC_OK) {
+        double all[64], sum = 0;
+        if (rc_group_gather(&g, g.rank + 1, all, &err) != RC_OK)
+            _exit(1);
+        for (int r = 0; r < 64; r++)
+            sum += all[r];
+        _exit(sum == 64 * 65 / 2 ? 0 : 2);
+    }
+    if (st != RC_OK)
+        fail_msg("%s", err.msg);
+}
+
 /* The time left: by the usual times at first, by this machine's pace later. */
 static void test_bar(void **state) {
     (void)state;
@@ -275,7 +294,7 @@ int main(void) {
         cmocka_unit_test(test_alone),    cmocka_unit_test(test_nodes),
         cmocka_unit_test(test_bar),      cmocka_unit_test(test_transport),
         cmocka_unit_test(test_patience), cmocka_unit_test(test_time_to_end),
-        cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_ends),     cmocka_unit_test(test_most),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

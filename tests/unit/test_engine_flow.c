@@ -67,11 +67,14 @@ static void test_nothing_to_carry(void **state) {
     rc_id l = rc_sim_link(s, MB_S);
     rc_id zero = flow(5, 0, 0, 1, &l), nowhere = flow(7, 1e9, 0, 0, NULL);
     rc_id capped = flow(7, 10, MB_S, 0, NULL), none = flow(0, 0, 0, 0, NULL);
+    rc_id slow = flow(7, 2, 1.0, 0, NULL), slower = flow(7, 2, 0.5, 0, NULL);
     run();
     ends(zero, 5);
     ends(nowhere, 7);
     ends(capped, 7 + 10 * US); /* no link, but its own cap */
     ends(none, 0);
+    ends(slow, 7 + 2000000 * US); /* a byte a second, and one in two */
+    ends(slower, 7 + 4000000 * US);
 }
 
 static void test_two_share_and_the_rest_speeds_up(void **state) {

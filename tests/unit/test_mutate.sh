@@ -8,4 +8,8 @@ if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; t
     exit 77
 fi
 export PYTHONDONTWRITEBYTECODE=1
-exec python3 test_mutate.py
+python3 test_mutate.py
+if ! python3 -c 'import sys, sanitizers; sys.exit(not sanitizers.available())'; then
+    echo "SKIPPED: no clang with sanitizers: what mutants show under them"
+    exit 77
+fi

@@ -305,6 +305,29 @@ static void empty_replies(void **state) {
     rc_trace_free(t);
 }
 
+/* Sub-agents of sub-agents: eight in each other are read, nine are refused. */
+static void sub_agents(void **state) {
+    (void)state;
+    for (int deep = 7; deep <= 9; deep++) {
+        char text[1024], *at = text;
+        rc_trace *t;
+        rc_error e;
+        at += sprintf(at, "{\"id\":\"a\",\"block_size\":64,\"requests\":[");
+        for (int i = 0; i < deep; i++)
+            at += sprintf(at, "{\"t\":0,\"type\":\"subagent\",\"requests\":[");
+        at += sprintf(at, "{\"t\":0,\"in\":64,\"out\":1,\"hash_ids\":[1]}");
+        for (int i = 0; i < deep; i++)
+            at += sprintf(at, "]}");
+        (void)sprintf(at, "]}\n");
+        assert_int_equal(parse(text, NULL, &t, &e), deep > 8 ? RC_E_INPUT : RC_OK);
+        if (deep > 8)
+            assert_non_null(strstr(e.msg, "'requests' is no list, or too deep"));
+        else
+            assert_int_equal(t->count, 1);
+        rc_trace_free(t);
+    }
+}
+
 /* Conversations with sub-agents, in a document of several lines and two objects. */
 static const char weka[] =
     "{\"id\":\"a\",\"block_size\":64,\"hash_id_scope\":\"local\",\n \"requests\":[\n"
@@ -460,6 +483,7 @@ int main(void) {
         cmocka_unit_test(order),         cmocka_unit_test(lengths),
         cmocka_unit_test(empty_replies), cmocka_unit_test(times_of_turns),
         cmocka_unit_test(limits),        cmocka_unit_test(conversations),
-        cmocka_unit_test(prefixes),      cmocka_unit_test(messages)};
+        cmocka_unit_test(sub_agents),    cmocka_unit_test(prefixes),
+        cmocka_unit_test(messages)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -74,6 +74,35 @@ static void test_two(void **state) {
     assert_true(drawn[0][0] > 4 && drawn[0][1] > 4 && drawn[1][0] > 4 && drawn[1][1] > 4);
 }
 
+/* A turn that comes when the reply before it is there is drawn with that reply: of each copy the own one. */
+static void test_turns(void **state) {
+    (void)state;
+    bool twice = false, behind = false;
+    for (uint64_t seed = 0; seed < 64; seed++) {
+        rc_trace *t = parsed(two);
+        t->sessions = 1;
+        t->at[0].session = t->at[2].session = 0;
+        t->at[2].after = 0;
+        t->at[2].arrival = RC_NO_ARRIVAL;
+        assert_int_equal(rc_trace_resample(t, seed, NULL), RC_OK);
+        size_t turns = 0;
+        for (size_t i = 0; i < t->count; i++) {
+            const rc_req *q = &t->at[i];
+            assert_true((q->output == 6) == (q->after != RC_NO_REQUEST));
+            if (q->output != 6)
+                continue;
+            assert_true(q->after < t->count && t->at[q->after].output == 5);
+            assert_int_equal(t->at[q->after].session, q->session);
+            assert_int_equal(block(t, q->after, 0), block(t, (uint32_t)i, 0));
+            behind = behind || q->after > 0;
+            turns++;
+        }
+        twice = twice || turns == 2;
+        rc_trace_free(t);
+    }
+    assert_true(twice && behind);
+}
+
 /* The clock of a trace begins where it likes: later by a day, all that is drawn is the same. */
 static void test_clock(void **state) {
     (void)state;
@@ -171,9 +200,13 @@ static void test_without_arrivals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_two),    cmocka_unit_test(test_clock),
-        cmocka_unit_test(test_common), cmocka_unit_test(test_own_blocks),
-        cmocka_unit_test(test_one),    cmocka_unit_test(test_without_arrivals),
+        cmocka_unit_test(test_two),
+        cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_turns),
+        cmocka_unit_test(test_common),
+        cmocka_unit_test(test_own_blocks),
+        cmocka_unit_test(test_one),
+        cmocka_unit_test(test_without_arrivals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,6 +69,21 @@ static void test_ones_stay(void **state) {
     rc_trace_free(t);
 }
 
+/* One at a time is as it is, the numbers of a trace that lost its first five blocks, too. */
+static void test_gaps_stay(void **state) {
+    (void)state;
+    rc_trace *t = read_text(ROW(0, 1024, "0, 1") ROW(1, 1024, "0, 2"));
+    rc_error err = {0};
+    for (size_t i = 0; i < t->span_count; i++)
+        t->spans[i].first += 5;
+    t->blocks += 5;
+    assert_int_equal(rc_trace_together(t, 1, &err), RC_OK);
+    assert_int_equal(t->blocks, 8);
+    expect_spans(t, 0, (rc_span[]){{5, 2}}, 1);
+    expect_spans(t, 1, (rc_span[]){{5, 1}, {7, 1}}, 2);
+    rc_trace_free(t);
+}
+
 /* Blocks of so many tokens are longer than any prompt: 100,000,000 over 512 is 195,312 and a half. */
 static void test_too_long(void **state) {
     (void)state;
@@ -155,6 +170,7 @@ static void test_what_is_shared(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pairs), cmocka_unit_test(test_ones_stay),
-        cmocka_unit_test(test_too_long), cmocka_unit_test(test_what_is_shared)};
+        cmocka_unit_test(test_gaps_stay), cmocka_unit_test(test_too_long),
+        cmocka_unit_test(test_what_is_shared)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -105,6 +105,20 @@ static void test_longest(void **state) {
     rc_trace_free(t);
 }
 
+/* Each copy has blocks of its own: 2^31 - 2 of two copies are allowed, 2^31 refused, and nothing is changed. */
+static void test_most_blocks(void **state) {
+    (void)state;
+    for (uint32_t more = 0; more < 2; more++) {
+        rc_trace *t = parse("arrived_at,num_prefill_tokens,num_decode_tokens\n0,1,1\n5,2,1\n");
+        rc_error e = {0};
+        t->blocks = (1u << 30) - 1 + more;
+        assert_int_equal(rc_trace_resize(t, 4, &e), more ? RC_E_INPUT : RC_OK);
+        assert_int_equal(t->count, more ? 2 : 4);
+        assert_int_equal(t->blocks, more ? 1u << 30 : (1u << 31) - 2);
+        rc_trace_free(t);
+    }
+}
+
 /* Half as fast, a trace of 50 days is as long as one may be; a second more is refused, and nothing is changed. */
 static void test_slower(void **state) {
     (void)state;
@@ -328,6 +342,23 @@ static void test_shared_prefix(void **state) {
     rc_trace_free(t);
 }
 
+/* A million groups are the most, whether they have a prefix or not. */
+static void test_most_groups(void **state) {
+    (void)state;
+    for (uint32_t prefix = 0; prefix <= 16; prefix += 16) {
+        rc_synthetic s = plain();
+        rc_error e = {0};
+        rc_trace *t = NULL;
+        s.requests = 10;
+        s.shared_prefix = prefix;
+        s.groups = 1 << 20;
+        rc_trace_free(make(&s));
+        s.groups++;
+        assert_int_equal(rc_trace_synthesise(&s, &t, &e), RC_E_INPUT);
+        assert_string_equal(e.msg, "1048577 shared prefixes, at most 1048576");
+    }
+}
+
 static void test_turns(void **state) {
     (void)state;
     rc_synthetic s = plain();
@@ -377,13 +408,14 @@ static void test_synthetic_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scale),           cmocka_unit_test(test_spread),
-        cmocka_unit_test(test_resize_open),     cmocka_unit_test(test_longest),
-        cmocka_unit_test(test_slower),          cmocka_unit_test(test_million),
-        cmocka_unit_test(test_resize_sessions), cmocka_unit_test(test_start_sessions),
-        cmocka_unit_test(test_processes),       cmocka_unit_test(test_lengths),
-        cmocka_unit_test(test_rate_alone),      cmocka_unit_test(test_shared_prefix),
-        cmocka_unit_test(test_turns),           cmocka_unit_test(test_synthetic_refused),
+        cmocka_unit_test(test_scale),          cmocka_unit_test(test_spread),
+        cmocka_unit_test(test_resize_open),    cmocka_unit_test(test_longest),
+        cmocka_unit_test(test_most_blocks),    cmocka_unit_test(test_slower),
+        cmocka_unit_test(test_million),        cmocka_unit_test(test_resize_sessions),
+        cmocka_unit_test(test_start_sessions), cmocka_unit_test(test_processes),
+        cmocka_unit_test(test_lengths),        cmocka_unit_test(test_rate_alone),
+        cmocka_unit_test(test_shared_prefix),  cmocka_unit_test(test_most_groups),
+        cmocka_unit_test(test_turns),          cmocka_unit_test(test_synthetic_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
