@@ -230,6 +230,11 @@ static void test_least(void **state) {
     g.share = 1.0;
     x = least_of(&g, &t);
     assert_true(x.asked == 3 && x.tokens == 650.0 && x.window == 2.0 && x.input == 300);
+    rc_req together[] = {request(0, 200, 1), request(0, 300, 1)};
+    const rc_trace at_once = {.at = together, .count = 2, .block = 16};
+    assert_true(least_of(&g, &at_once).window == 0.0); /* all at the beginning: no time at all */
+    together[0].arrival = together[1].arrival = 7 * SECOND;
+    assert_true(least_of(&g, &at_once).window == 0.0);
     g.ttit = true; /* of those with two tokens and more; no tokens are computed for it */
     x = least_of(&g, &t);
     assert_true(x.asked == 2 && x.tokens == 0.0 && x.input == 200);
@@ -314,6 +319,13 @@ static void test_left_by_turns(void **state) {
     near(new_tokens(&t, 1, 10.0, 1.0), 1400.0);
     near(new_tokens(&t, 2, 10.0, 1.0), 2400.0);
     near(new_tokens(&t, 0, 90.0, 1.0), 400.0);
+    /* the third request as the session's third turn: the second still finds what the first left, were there no others */
+    all[2].session = 0, all[2].after = 1, all[2].turn = 2, all[1].child = 2;
+    near(new_tokens(&t, 0, 10.0, 1.0), 1000.0);
+    near(new_tokens(&t, 1, 10.0, 1.0), 1400.0);
+    near(new_tokens(&t, 2, 10.0, 1.0), 2400.0);
+    all[2] = request(90 * SECOND, 3000, 1);
+    all[2].spans = 1, all[2].named = spans[0].count, all[1].child = RC_NO_REQUEST;
     all[1].turn = 2; /* no chain, and the second, five seconds behind, may have been first */
     near(new_tokens(&t, 0, 4.0, 1.0), 1000.0);
     near(new_tokens(&t, 0, 5.0, 1.0), 400.0);
