@@ -76,8 +76,7 @@ static void test_widths(void **state) {
                                        "set xtics ('1K' 1000, '2K' 2000)\n"
                                        "set xtics ('4K' 4000, '1K' 1000)\n");
     sweep.plot.logx = false;
-    assert_string_equal(drawn(draw_x),
-                        "set format x '%.0s%c'\nset xtics ('4K' 4000, '1K' 1000)\n");
+    assert_string_equal(drawn(draw_x), "set format x '%.0s%c'\nset xtics ('4K' 4000, '1K' 1000)\n");
     begin(one, 1);
     sweep.plot.logx = true; /* of one place there is no scale */
     assert_string_equal(drawn(draw_x), "set format x '%.0s%c'\nset xtics ('8K' 8000)\n");
