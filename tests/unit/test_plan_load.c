@@ -149,6 +149,7 @@ static void test_alike(void **state) {
     rc_plan_load w;
     rc_error err = {0};
     p.objective_count = 0;
+    p.objectives[0] = (rc_objective){.share = 1.0, .to = INT64_MAX}; /* no objective: asks nobody */
     if (plan_load(&p, &t, &w, &err) != RC_OK)
         fail_msg("%s", err.msg);
     double count = 0.0;
@@ -162,6 +163,7 @@ static void test_alike(void **state) {
                 t_least = n[k] < t_least ? n[k] : t_least;
                 p_least = cached[k] < p_least ? cached[k] : p_least;
             }
+        assert_true(c->asked[0] == 0.0);
         if (c->count != (double)of || c->t != t_least || c->p != p_least)
             fail_msg("%g of %lld and %lld; by hand %lld of %lld and %lld", c->count,
                      (long long)c->t, (long long)c->p, (long long)of, (long long)t_least,
@@ -260,6 +262,8 @@ static double new_tokens(const rc_trace *t, size_t i, double limit, double longe
         .limit = limit, .share = 1.0, .from = t->at[i].input, .to = t->at[i].input + 1};
     p.objectives[1] = (rc_objective){.limit = longer, .share = 1.0, .to = INT64_MAX};
     p.objectives[2] = (rc_objective){.limit = 1e5, .share = 1.0, .to = INT64_MAX, .ttit = true};
+    p.objectives[3] =
+        (rc_objective){.limit = 1e5, .share = 1.0, .to = INT64_MAX}; /* no objective */
     if (plan_load(&p, t, &w, &err) != RC_OK)
         fail_msg("%s", err.msg);
     assert_int_equal(w.objectives[0].asked, 1);
