@@ -41,7 +41,7 @@ static void test_tops(void **state) {
     assert_true(top_of(50.0, 1.5, true) == 100.0); /* the next tile would begin above 100 % */
     assert_true(top_of(50.0, 1.25, true) == 62.5);
     assert_true(top_of(64.0, 1.25, true) == 100.0); /* or at it */
-    assert_true(top_of(50.0, 1.5, false) == 75.0); /* lengths have no end */
+    assert_true(top_of(50.0, 1.5, false) == 75.0);  /* lengths have no end */
 }
 
 int main(void) {
