@@ -20,7 +20,8 @@ static const task of = {.comparisons = d, .weight = weight, .count = SAMPLES};
 static void samples(bool one_side) {
     for (int i = 0; i < SAMPLES; i++) {
         const double t = 100.0 * pow(1.3, i % 20), p = 1000.0 * pow(1.9, i % 11);
-        const double gain = 0.02 * (i % 7 + 1) * (!one_side && (t / p > 0.1) == (i % 5 > 0) ? 1 : -1);
+        const double gain =
+            0.02 * (i % 7 + 1) * (!one_side && (t / p > 0.1) == (i % 5 > 0) ? 1 : -1);
         d[i] = (rc_tune_comparison){.t = t, .p = p, .kv = 1.0, .q = 1.0 + gain, .n = 4, .batch = 1};
         weight[i] = i % 9 ? 1.0 + i % 3 : 0.0; /* some are of the other half */
     }
@@ -36,8 +37,9 @@ static void check_derivatives(const double *c) {
         double g_up[3] = {0}, g_down[3] = {0}, ignored[9] = {0};
         up[r] += h;
         down[r] -= h;
-        const double slope = (likelihood(&of, up, ignored, g_up) -
-                              likelihood(&of, down, ignored, g_down)) / (2.0 * h);
+        const double slope =
+            (likelihood(&of, up, ignored, g_up) - likelihood(&of, down, ignored, g_down)) /
+            (2.0 * h);
         if (fabs(slope - g[r]) > 1e-6 * (1.0 + fabs(g[r])))
             fail_msg("derivative %d: %.9g, by differences %.9g", r, g[r], slope);
         for (int s = 0; s < 3; s++) {
@@ -49,7 +51,8 @@ static void check_derivatives(const double *c) {
 }
 
 static void test_derivatives(void **state) {
-    static const double at[][3] = {{0, 0, 0}, {0.3, -0.2, 0.1}, {-1.0, 0.7, 2.0}, {0.05, 0.9, -3.0}};
+    static const double at[][3] = {
+        {0, 0, 0}, {0.3, -0.2, 0.1}, {-1.0, 0.7, 2.0}, {0.05, 0.9, -3.0}};
     (void)state;
     samples(false);
     for (size_t i = 0; i < sizeof at / sizeof at[0]; i++)
