@@ -214,6 +214,11 @@ static void test_start_lone_sessions(void **state) {
         assert_true(at[i].arrival == at[0].arrival + i * (rc_time)RC_PS_PER_S / 2);
     }
     assert_int_equal(rc_trace_redraw_arrivals(&t, &even, 1, NULL), RC_OK);
+    /* two clients: the third request waits for the first one's reply */
+    assert_int_equal(rc_trace_clients(&t, 2, NULL), RC_OK);
+    assert_true(t.closed_loop && at[0].child == 2 && at[1].child == RC_NO_REQUEST);
+    assert_true(at[2].after == 0 && at[2].arrival == RC_NO_ARRIVAL && at[1].arrival == 0);
+    at[2].after = RC_NO_REQUEST;
     at[1].after = 0, at[1].arrival = RC_NO_ARRIVAL, at[1].session = 0; /* a turn behind another */
     assert_int_equal(rc_trace_start_sessions(&t, &even, false, 1, NULL), RC_OK);
     assert_true(t.closed_loop && at[0].child == 1 && at[1].arrival == RC_NO_ARRIVAL);
