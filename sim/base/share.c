@@ -35,7 +35,7 @@ static bool beside(const char *file) {
     for (int i = 0; i < FOLDERS_UP; i++) {
         char *slash = strrchr(folder, '/');
         if (!slash)
-            return false;
+            break;
         *slash = '\0';
         if (!holds_code(folder))
             continue;

@@ -219,9 +219,8 @@ rc_status rc_table_print(const rc_table *t, FILE *f, rc_error *err) {
         w[c] = name > unit ? name : unit;
     }
     for (size_t i = 0; i < t->cell_count; i++) {
-        size_t have = width(t->cells[i].shown);
-        if (have > w[i % n])
-            w[i % n] = have;
+        const size_t have = width(t->cells[i].shown), c = i % n;
+        w[c] = have > w[c] ? have : w[c];
     }
     const char *aside = rc_style_on(f, RC_STYLE_ASIDE), *end = rc_style_on(f, RC_STYLE_END);
     for (size_t i = 0; i < t->note_count; i++)

@@ -319,21 +319,21 @@ static const rc_call_kind kinds[] = {
     {"mla_prefill",
      mla_prefill_own,
      {5e-6, 2.3e-6, 1.9e-6, 2e12, 4e-6, 5e-9},
-     {1.3, 0.9, 4.5, 4.5, 1.0},
+     {1.3, 0.9, 4.5, 4.5},
      2.3e-3,
      true,
      false},
     {"mla_prefill",
      mla_prefill,
      {14e-6, 2.3e-6, 2.4e-6, 2e12, 1e-6, 1e-9},
-     {1.3, 0.9, 4.5, 4.5, 1.0},
+     {1.3, 0.9, 4.5, 4.5},
      2.3e-3,
      false,
      false},
     {"mla_absorbed",
      mla_absorbed,
      {6.5e-6, 1.8e-6, 4e-6, 2.2e12, 4.5e-6, 1e-9},
-     {1.3, 2.0, 3.0, 4.5, 1.0},
+     {1.3, 2.0, 3.0, 4.5},
      2.3e-3,
      false,
      false},
@@ -354,7 +354,7 @@ static const rc_call_kind kinds[] = {
     {"mla_bmm",
      mla_bmm,
      {3.5e-6, 1.4e-7, 9.7e-7, 3e12, 1e-8, 1e-9},
-     {3.0, 0.9, 6.0, 4.5, 1.0},
+     {3.0, 0.9, 6.0, 4.5},
      1.5e-3,
      false,
      false},
@@ -389,21 +389,21 @@ static const rc_call_kind kinds[] = {
     {"dsa_index",
      dsa_index,
      {5e-6, 9e-12, 2e-14, 1e12, 1e-8, 1e-9},
-     {2.0, 3.0, 3.0, 1.0, 1.0},
+     {2.0, 3.0, 3.0},
      1.5e-3,
      false,
      false},
     {"dsa_topk",
      dsa_topk,
      {7e-6, 1e-12, 4e-12, 2.7e12, 5e-6, 1e-9},
-     {4.5, 0.9, 4.5, 1.0, 1.0},
+     {4.5, 0.9, 4.5},
      1e-3,
      false,
      false},
     {"dsa_attention",
      dsa_attention,
      {6e-6, 6e-5, 5.5e-5, 2e13, 1e-8, 1e-9},
-     {4.5, 3.0, 3.0, 1.0, 1.0},
+     {4.5, 3.0, 3.0},
      2.3e-3,
      false,
      false},
@@ -416,6 +416,14 @@ const rc_call_kind *rc_call_kind_of(rc_op op, rc_dtype d, rc_basis basis) {
             (!kinds[i].blocks || d == RC_FP8_BLOCK))
             return &kinds[i];
     return NULL;
+}
+
+void rc_call_scaled(const rc_call_kind *kind, const rc_axes *at, rc_dtype type, rc_call_plan *out) {
+    assert(kind != NULL && at != NULL && out != NULL);
+    *out = (rc_call_plan){.path = 0.0};
+    kind->of(at, type, out);
+    for (int k = 0; k < RC_CALL_AXES && kind->scale[k] > 0.0; k++)
+        out->at[k] /= kind->scale[k];
 }
 
 enum { START, PATH, AVERAGE, RATE, EXTRA, OTHER };

@@ -27,7 +27,7 @@ typedef struct rc_call_kind {
     /* type: of the rows. */
     void (*of)(const rc_axes *at, rc_dtype type, rc_call_plan *out);
     double start[RC_CALL_CONSTANTS]; /* constants to begin with, those of an H100; over 0 */
-    double scale[RC_CALL_AXES];      /* of the axes, over 0 */
+    double scale[RC_CALL_AXES];      /* of the axes that `of` fills, over 0; 0 behind them */
     double noise;                    /* squared, over the variance of what the plan leaves */
     bool own;                        /* of measured rows alone: our own kernel is cut so */
     bool blocks;                     /* of RC_FP8_BLOCK alone */
@@ -35,6 +35,8 @@ typedef struct rc_call_kind {
 
 /* What rows of that type and basis are cut like; NULL: rows of the op make no surface, whatever the type. */
 const rc_call_kind *rc_call_kind_of(rc_op op, rc_dtype d, rc_basis basis);
+/* The plan with its places over the kind's scales, so that distances of calls of one op are alike in all directions. */
+void rc_call_scaled(const rc_call_kind *kind, const rc_axes *at, rc_dtype type, rc_call_plan *out);
 /* Log of the seconds that the plan takes. */
 double rc_call_time(const rc_call_plan *p, const double constants[RC_CALL_CONSTANTS]);
 

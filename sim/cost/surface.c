@@ -183,10 +183,8 @@ static void krige(const rc_surface *s, const double at[RC_CALL_AXES], size_t lef
 void rc_surface_at(const rc_surface *s, const rc_axes *at, rc_surface_answer *out) {
     assert(s != NULL && at != NULL && out != NULL);
     const rc_call_kind *kind = rc_call_kind_of(s->op, s->dtype, s->basis);
-    rc_call_plan p = {0};
-    kind->of(at, s->dtype, &p);
-    for (int k = 0; k < RC_CALL_AXES; k++)
-        p.at[k] /= kind->scale[k];
+    rc_call_plan p;
+    rc_call_scaled(kind, at, s->dtype, &p);
     krige(s, p.at, s->n, kind->noise, out);
     out->y += rc_call_time(&p, s->constants);
 }

@@ -55,12 +55,10 @@ static bool entry_of(const rc_row *r, const char *base, const char *state, entry
     out->own_state = !measured || strcmp(r->state, state) == 0;
     out->ranks = at.at[RC_AXIS_RANKS];
     out->y = log(r->p50);
-    kind->of(&at, out->dtype, &out->plan);
+    rc_call_scaled(kind, &at, out->dtype, &out->plan);
     bool sound = isfinite(out->y);
-    for (int k = 0; k < RC_CALL_AXES; k++) {
-        out->plan.at[k] /= kind->scale[k];
+    for (int k = 0; k < RC_CALL_AXES; k++)
         sound = sound && isfinite(out->plan.at[k]);
-    }
     return sound;
 }
 

@@ -25,7 +25,7 @@ double rc_layer_state_bytes(const rc_layer_kind *l, int tp) {
         return 0.0;
     const double heads = ceil((double)s->heads / tp), keys = ceil((double)s->key_heads / tp);
     const double inputs = 2.0 * keys * s->key_dim + heads * s->value_dim;
-    const double taps = s->conv > 1 ? s->conv - 1.0 : 0.0;
+    const double taps = fmax(s->conv - 1.0, 0.0);
     return heads * s->key_dim * s->value_dim * rc_dtype_bytes(RC_FP32) +
            taps * inputs * rc_dtype_bytes(RC_BF16);
 }

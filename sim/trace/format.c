@@ -289,7 +289,7 @@ static void describe(rc_reader *r, bool json, char *out, size_t size) {
         rc_json_keys(r, out + 9, size - 9);
     } else {
         int n = (int)(r->end - r->row);
-        snprintf(out, size, "the columns %.*s", n > 200 ? 200 : n, r->row);
+        snprintf(out, size, "the columns %.*s", n < 200 ? n : 200, r->row);
     }
     for (char *p = out; *p; p++)
         if ((unsigned char)*p < ' ' || *p == 0x7f)

@@ -152,7 +152,7 @@ static void keep(rc_tune *t, const work *w) {
 rc_status rc_tune_expect(rc_tune *t, const rc_tune_comparison *comparisons, size_t count,
                          rc_tune_drawn drawn, rc_error *err) {
     for (int r = 0; r < t->rules; r++)
-        t->rule[r].expected = rc_tune_expectation_of(NULL, 0, 0, 0.0);
+        t->rule[r].expected = (rc_tune_expectation){.mean_pct = NAN, .p95_pct = NAN};
     if (t->s.draws == 0)
         return RC_OK;
     size_t *sample = calloc(count + 1, sizeof *sample);

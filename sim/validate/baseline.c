@@ -85,7 +85,7 @@ void rc_baselines(const rc_program *p, const rc_machine *m, const char *transpor
                   double *alpha_beta) {
     assert(m->bf16_rate > 0.0 && m->hbm_rate > 0.0);
     double flops = 0, bytes = 0, moved = 0, rate = nominal(m, transport), chain = 0;
-    step now = {-1, -1, 0, 0};
+    step now = {0, 0, 0, 0}; /* nothing is in it yet, so a flush adds nothing */
     for (size_t i = 0; i < p->task_count; i++) {
         const rc_task *t = &p->tasks[i];
         const rc_shape *s = &p->shapes[t->shape];

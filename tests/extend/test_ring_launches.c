@@ -61,8 +61,14 @@ static struct {
 } room[ROOMS]; /* memory of the GPU that was asked for */
 static size_t rooms;
 
+static size_t memory = SIZE_MAX; /* of the GPU, left */
+static cudaError_t refusal = cudaErrorMemoryAllocation;
+
 cudaError_t cudaMalloc(void **p, size_t bytes) {
     assert_true(rooms < ROOMS);
+    if (bytes > memory)
+        return refusal;
+    memory -= bytes;
     room[rooms].at = next_address;
     room[rooms++].bytes = bytes;
     *p = (void *)next_address;
@@ -686,10 +692,33 @@ static void test_decode(void **state) {
     }
 }
 
+/* All that was asked for is in the words, in GB, and what is there already can be given back. */
+static void test_does_not_fit(void **state) {
+    static rc_ring_layers layers;
+    rc_error err = {0};
+    void *p;
+    (void)state;
+    rooms = 0;
+    memory = 5000000000u;
+    assert_int_equal(rc_ring_layers_alloc(&layers, &p, 1500000000u, &err), RC_OK);
+    assert_int_equal(rc_ring_layers_alloc(&layers, &p, 2000000000u, &err), RC_OK);
+    assert_int_equal(rc_ring_layers_alloc(&layers, &p, 0, &err),
+                     RC_OK); /* nothing is a place, too */
+    assert_int_equal(rc_ring_layers_alloc(&layers, &p, 2750000000u, &err), RC_E_UNMODELLED);
+    assert_string_equal(err.msg, "does not fit: over 6.2 GB on one GPU");
+    assert_int_equal(layers.owned_count, 3);
+    refusal = cudaErrorNotReady; /* of another fault memory is not the reason */
+    assert_int_equal(rc_ring_layers_alloc(&layers, &p, 2750000000u, &err), RC_E_INTERNAL);
+    assert_null(strstr(err.msg, "does not fit"));
+    assert_int_equal(layers.owned_count, 3);
+    rc_ring_layers_close(&layers);
+    memory = SIZE_MAX;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_prefill), cmocka_unit_test(test_positions),
+        cmocka_unit_test(test_prefill),  cmocka_unit_test(test_positions),
         cmocka_unit_test(test_gathered), cmocka_unit_test(test_tensor_parallel),
-        cmocka_unit_test(test_decode)};
+        cmocka_unit_test(test_decode),   cmocka_unit_test(test_does_not_fit)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -296,6 +296,31 @@ static void children(void **state) {
     close(tell[1]);
 }
 
+/* Outputs that end take with them the child that still runs, not the one that has ended, however often it was told of. */
+static void children_one_by_one(void **state) {
+    enum { TURNS = 200 }; /* more than are known at a time */
+    rc_error err = {0};
+    (void)state;
+    rc_outputs_begin();
+    const pid_t ended = sleeper(), running = sleeper();
+    assert_true(ended > 0 && running > 0);
+    for (int i = 0; i < TURNS; i++) {
+        rc_outputs_child_begins();
+        rc_outputs_child_began(ended);
+        rc_outputs_child_ended(ended);
+    }
+    rc_outputs_child_begins();
+    rc_outputs_child_began(running);
+    const rc_status st = rc_outputs_end(false, &err);
+    const bool spared = kill(ended, SIGKILL) == 0, gone = kill(running, SIGKILL) != 0;
+    if (spared)
+        (void)waitpid(ended, NULL, 0);
+    if (!gone)
+        (void)waitpid(running, NULL, 0);
+    assert_int_equal(st, RC_OK);
+    assert_true(spared && gone);
+}
+
 static void checked_before(void **state) {
     static const char *const names[] = {"x", "y", NULL};
     rc_error err = {0};
@@ -350,6 +375,7 @@ int main(void) {
         TEST(many),
         TEST(names),
         TEST(children),
+        TEST(children_one_by_one),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -236,6 +236,14 @@ static void test_stated(void **state) {
     assert_string_equal(err.msg,
                         "found '100' without a unit, expected a bandwidth such as 2.4TB/s");
     assert_int_equal(rc_quantity_stated("1e-3", RC_DIM_TIME, &v, &err), RC_E_INPUT);
+    static const char *const not_zero[] = {"1", "10", "0.5", "1.0", "0.05", "0.10", "0.001", "1e0"};
+    static const char *const zeros[] = {"0", "00", "-0", "0.0", "0.00", "0e5", "0.0e-3"};
+    for (size_t i = 0; i < sizeof not_zero / sizeof not_zero[0]; i++)
+        if (rc_quantity_stated(not_zero[i], RC_DIM_TIME, &v, &err) != RC_E_INPUT)
+            fail_msg("%s needs no unit", not_zero[i]);
+    for (size_t i = 0; i < sizeof zeros / sizeof zeros[0]; i++)
+        if (rc_quantity_stated(zeros[i], RC_DIM_TIME, &v, &err) != RC_OK || v != 0.0)
+            fail_msg("%s is refused: %s", zeros[i], err.msg);
     assert_int_equal(rc_quantity_stated("0", RC_DIM_TIME, &v, &err), RC_OK);
     assert_true(v == 0.0);
     assert_int_equal(rc_quantity_stated("0.0", RC_DIM_BYTES, &v, &err), RC_OK);

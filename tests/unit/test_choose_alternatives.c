@@ -41,6 +41,8 @@ static int list(const rc_model *m, int cp, int64_t t, int64_t p, rc_alternative 
     rc_error err = {0};
     assert_int_equal(rc_choose_alternatives(m, costs, &layout, cp, t, p, 1, out, &count, &err),
                      RC_OK);
+    for (int i = 0; i < count; i++) /* where a group has no parts it is one */
+        assert_true(out[i].dcp == 1 && out[i].dp == 1);
     return count;
 }
 

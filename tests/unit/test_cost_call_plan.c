@@ -219,6 +219,98 @@ static void test_places(void **state) {
     holds("dsa_attention", RC_BF16, RC_PUBLISHED, &at, &chosen, (double[]){133, 2048, 64, 0, 0});
 }
 
+/* What fills its tiles and is one more begins another of each: a query or a key of attention, a head, a token or an output of
+ * products, a column of an expert. */
+static void test_one_more(void **state) {
+    (void)state;
+    /* two tiles of queries a head, 132 in all; the first tiles see 299 of 300 keys, so all of them see three blocks */
+    rc_axes at = {{CALL(129, 300, 66, 1), MATERIALISED}};
+    rc_call_plan want = {
+        .path = 3.0, .average = 3.0, .bytes = 66.0 * 640.0 * (300.0 + 129.0), .extra = 1.0};
+    holds("mla_prefill", RC_BF16, RC_PUBLISHED, &at, &want, (double[]){129.0 * 66, 300, 66, 0, 0});
+    /* our own: 132 tiles fill the SMs and are dealt out evenly; one tile of 16 blocks and a key is cut in 17 */
+    at = (rc_axes){{CALL(129, 129, 66, 1), MATERIALISED}};
+    want = (rc_call_plan){.path = 1.5, .average = 1.5, .bytes = 66.0 * 640.0 * 2.0 * 129.0};
+    holds("mla_prefill", RC_BF16, RC_MEASURED, &at, &want, (double[]){129.0 * 66, 129, 66, 0, 0});
+    at = (rc_axes){{CALL(128, 2049, 1, 1), MATERIALISED}};
+    want = (rc_call_plan){.path = 1.0,
+                          .average = 17.0 / 132.0,
+                          .bytes = 640.0 * (2049.0 + 128.0),
+                          .extra = 1.0,
+                          .other = 17.0};
+    holds("mla_prefill", RC_BF16, RC_MEASURED, &at, &want, (double[]){128, 2049, 0, 0, 0});
+    /* 66 sequences of two blocks of keys are cut in two */
+    at = (rc_axes){{STEP(66, 65, 64)}};
+    want = (rc_call_plan){.path = 1.0,
+                          .average = 1.0,
+                          .bytes = 66.0 * (1152.0 * 65 + 2.0 * 64 * 1088),
+                          .extra = 1.0,
+                          .other = 132.0};
+    holds("mla_decode", RC_BF16, RC_PUBLISHED, &at, &want,
+          (double[]){66, 65, 64, 66.0 * 65, 66.0 * 64});
+    at = (rc_axes){{STEP(132, 33, 64)}};
+    want = (rc_call_plan){
+        .path = 2.0, .average = 2.0, .bytes = 132.0 * (1152.0 * 33 + 2.0 * 64 * 1088)};
+    holds("mla_decode", RC_BF16, RC_MEASURED, &at, &want,
+          (double[]){132, 33, 64, 132.0 * 33, 132.0 * 64});
+    /* four tiles a head, of a step and a half */
+    at = (rc_axes){{[RC_AXIS_TOKENS] = 129,
+                    [RC_AXIS_OUTPUTS] = 129,
+                    [RC_AXIS_INPUTS] = 96,
+                    [RC_AXIS_HEADS] = 33}};
+    want = (rc_call_plan){
+        .path = 1.5, .average = 1.5, .bytes = 33.0 * 129 * 192 + 2.0 * 33 * 129 * 129};
+    holds("mla_bmm", RC_FP8, RC_PUBLISHED, &at, &want, (double[]){129, 33, 129, 129.0 * 33, 0});
+    /* a row to each of 132 experts: two tiles of 16 rows for 65 columns within, two for 129 outputs, so two waves of each */
+    rc_call_plan p = {0};
+    at = (rc_axes){{[RC_AXIS_ROWS] = 132,
+                    [RC_AXIS_INPUTS] = 129,
+                    [RC_AXIS_WIDTH] = 65,
+                    [RC_AXIS_EXPERTS] = 132,
+                    [RC_AXIS_TOP_K] = 1}};
+    rc_call_kind_of(rc_op_named("moe_ffn"), RC_FP8, RC_PUBLISHED)->of(&at, RC_FP8, &p);
+    same("waves of experts", p.path, (2.0 * 129 + 2.0 * 65) * 32.0 / 4096.0);
+    /* 17 rows to one expert are two tiles of 16 */
+    at = (rc_axes){{[RC_AXIS_ROWS] = 17,
+                    [RC_AXIS_INPUTS] = 128,
+                    [RC_AXIS_WIDTH] = 64,
+                    [RC_AXIS_EXPERTS] = 1,
+                    [RC_AXIS_TOP_K] = 1}};
+    rc_call_kind_of(rc_op_named("moe_ffn"), RC_FP8, RC_PUBLISHED)->of(&at, RC_FP8, &p);
+    same("rows of an expert", p.average, 32.0 * 3.0 * 64 * 128 / 128.0 / 132.0 / 4096.0);
+}
+
+/* Each place is over its own scale, and what an op does not place has none. */
+static void test_scales(void **state) {
+    (void)state;
+    static const rc_dtype types[] = {RC_BF16, RC_FP8_BLOCK};
+    static const rc_basis bases[] = {RC_PUBLISHED, RC_MEASURED};
+    rc_axes at;
+    int seen = 0;
+    for (int i = 0; i < RC_AXIS_COUNT; i++)
+        at.at[i] = 3 + i % 5;
+    for (rc_op op = 0; op < rc_op_count(); op++)
+        for (int i = 0; i < 4; i++) {
+            const rc_dtype type = types[i % 2];
+            const rc_call_kind *kind = rc_call_kind_of(op, type, bases[i / 2]);
+            rc_call_plan p = {0}, over = {.extra = 7.0};
+            if (kind == NULL)
+                continue;
+            kind->of(&at, type, &p);
+            rc_call_scaled(kind, &at, type, &over);
+            same("path", over.path, p.path);
+            same("extra", over.extra, p.extra);
+            for (int k = 0; k < RC_CALL_AXES; k++) {
+                const double scale = kind->scale[k];
+                if ((scale > 0.0) != (p.at[k] != 0.0))
+                    fail_msg("%s: axis %d has scale %g and place %g", kind->op, k, scale, p.at[k]);
+                same(kind->op, over.at[k] * (scale > 0.0 ? scale : 1.0), p.at[k]);
+            }
+            seen++;
+        }
+    assert_int_equal(seen, 4 * 10);
+}
+
 /* Each part of the time by itself: a start, the longer of units and bytes, and what is paid for extra and other ones. */
 static void test_time(void **state) {
     (void)state;
@@ -263,6 +355,8 @@ int main(void) {
         cmocka_unit_test(test_steps),
         cmocka_unit_test(test_products_of_heads),
         cmocka_unit_test(test_places),
+        cmocka_unit_test(test_one_more),
+        cmocka_unit_test(test_scales),
         cmocka_unit_test(test_time),
         cmocka_unit_test(test_kinds),
     };

@@ -400,6 +400,8 @@ static void test_surfaces(void **state) {
     (void)state;
     const rc_surface *volatile no_surface = NULL;
     const rc_call_plan *volatile no_plan = NULL;
+    const rc_call_kind *volatile no_kind = NULL;
+    rc_call_plan plan;
     const rc_constants_fit *volatile no_fit = NULL;
     const rc_row *volatile no_row = NULL;
     const rc_constants_fit empty = {.constants = (size_t)none};
@@ -410,6 +412,8 @@ static void test_surfaces(void **state) {
     double theta[RC_FIT_CONSTANTS] = {0.0};
     size_t n;
     trips("p != NULL && c != NULL && c[RATE] > 0.0", (void)rc_call_time(no_plan, theta));
+    trips("kind != NULL && at != NULL && out != NULL",
+          rc_call_scaled(no_kind, &at, RC_BF16, &plan));
     trips("f != NULL && theta != NULL", rc_fit_constants(no_fit, theta));
     trips("f->constants >= 1 && f->constants <= RC_FIT_CONSTANTS", rc_fit_constants(&empty, theta));
     trips("s != NULL && at != NULL && out != NULL", rc_surface_at(no_surface, &at, &a));

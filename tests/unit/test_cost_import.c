@@ -207,6 +207,39 @@ static void started_separately(void **state) {
     rc_rows_free(rows);
 }
 
+#define H100 "NVIDIA H100 80GB HBM3"
+
+/* A host's name may begin as another's does. */
+static void hosts_of_like_names(void **state) {
+    static const want two[] = {{"all_reduce", 4, 2, 30}}, three[] = {{"all_reduce", 3, 3, 30}};
+    static const char *const four_ranks[] = {"gpu-1", "gpu-1", "gpu-10", "gpu-10"};
+    static const char *const each[] = {"gpu-10", "gpu-1", "gpu-100"};
+    static nccl_log l;
+    const rc_import told = {.machine = "lab", .op = "all_reduce"};
+    nccl_job job = eight;
+    (void)state;
+    l.n = 0;
+    log_line(&l, "# nThread 1 nGpus 1 warmup iters: 5 iters: 20 agg iters: 1");
+    for (int i = 0; i < 4; i++)
+        log_line(&l, "#  Rank  %d Group  0 Pid %d on %s device  %d [0000:00:00] %s", i, 10 + i,
+                 four_ranks[i], i % 2, H100);
+    log_header(&l);
+    job.ranks = 4;
+    log_row(&l, &job, 0);
+    log_row(&l, &job, 1);
+    expect(&l, &told, two, 1);
+    l.n = 0;
+    log_line(&l, "# nThread 1 nGpus 1 warmup iters: 5 iters: 20 agg iters: 1");
+    for (int i = 0; i < 3; i++)
+        log_line(&l, "#  Rank  %d Group  0 Pid 7 on %s device  0 [0000:00:00] %s", i, each[i],
+                 H100);
+    log_header(&l);
+    job.ranks = 3;
+    log_row(&l, &job, 0);
+    log_row(&l, &job, 1);
+    expect(&l, &told, three, 1);
+}
+
 static void excerpts(void **state) {
     static const want one[] = {{"all_reduce", 72, 18, 30}};
     static nccl_log l;
@@ -390,11 +423,16 @@ static void tables(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(several_runs),   cmocka_unit_test(unnamed_runs),
-        cmocka_unit_test(labels),         cmocka_unit_test(started_separately),
-        cmocka_unit_test(excerpts),       cmocka_unit_test(noise),
-        cmocka_unit_test(other_layouts),  cmocka_unit_test(json),
-        cmocka_unit_test(names_of_hosts), cmocka_unit_test(tables)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(several_runs),
+                                       cmocka_unit_test(unnamed_runs),
+                                       cmocka_unit_test(labels),
+                                       cmocka_unit_test(started_separately),
+                                       cmocka_unit_test(hosts_of_like_names),
+                                       cmocka_unit_test(excerpts),
+                                       cmocka_unit_test(noise),
+                                       cmocka_unit_test(other_layouts),
+                                       cmocka_unit_test(json),
+                                       cmocka_unit_test(names_of_hosts),
+                                       cmocka_unit_test(tables)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

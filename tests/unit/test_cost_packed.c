@@ -57,6 +57,27 @@ static void test_reading(void **state) {
     assert_true(c.spread >= 0.25);
 }
 
+/* Sequences of which one is longer: half the keys are half of the mean and half of the longest. */
+static void test_reading_a_longer_one(void **state) {
+    (void)state;
+    rc_cost all, half, packed;
+    const int64_t batch = 4, mean = 32768, longest = 98304;
+    assert_int_equal(rc_cost_decode_ragged(costs, RC_BF16, batch, mean, longest, heads, &all, NULL),
+                     RC_OK);
+    assert_int_equal(
+        rc_cost_decode_ragged(costs, RC_BF16, batch, mean / 2, longest / 2, heads, &half, NULL),
+        RC_OK);
+    assert_int_equal(
+        rc_cost_decode_ragged(costs, RC_INT4, batch, mean, longest, heads, &packed, NULL), RC_OK);
+    const double queries = 16 * (2.0 * 128 + 2.0 * 128), narrow = 16 * (17.0 / 32 * 128 + 256);
+    const double ratio = ((double)mean * 256 * 17.0 / 32 + narrow) / ((double)mean * 512 + queries);
+    const double fixed = 2.0 * half.p50 - all.p50;
+    assert_true(fixed > 4e-6 && fixed < all.p50);
+    assert_true(all.p50 > decode(RC_BF16, batch, mean).p50);
+    if (!near(packed.p50, fixed + (all.p50 - fixed) * ratio, 1e-9))
+        fail_msg("%g s, by hand %g", packed.p50, fixed + (all.p50 - fixed) * ratio);
+}
+
 /* The same line over the bytes of fp8 comes near to what was measured of fp8, which it does not see. */
 static void test_line_against_rows_of_fp8(void **state) {
     (void)state;
@@ -104,6 +125,23 @@ static void test_passes(void **state) {
     assert_true(near(c.p50, known.p50, 1e-9));
 }
 
+/* Where many heads share a key, their products in bf16 at 60 % of the matrix units' rate take longer than what is read. */
+static void test_multiplying(void **state) {
+    (void)state;
+    rc_machine slow = machine;
+    rc_costs *other;
+    rc_cost wide, packed;
+    slow.bf16_rate = 700e12;
+    assert_int_equal(rc_costs_open(NULL, &slow, &other, NULL), RC_OK);
+    const rc_heads many = {128, 1, 128, 128};
+    assert_int_equal(rc_cost_decode(other, RC_BF16, 16, 131072, many, &wide, NULL), RC_OK);
+    assert_int_equal(rc_cost_decode(other, RC_INT4, 16, 131072, many, &packed, NULL), RC_OK);
+    rc_costs_close(other);
+    const double products = 16.0 * 131072 * 128 * 2.0 * 256 / (0.6 * 700e12);
+    if (!(products < wide.p50) || !near(packed.p50, products, 1e-9))
+        fail_msg("%g s, by hand %g, in bf16 %g", packed.p50, products, wide.p50);
+}
+
 /* Latents of 576 elements: one stream for all heads. Where 128 heads make the matrix units the bound,
  * int4 saves less. */
 static void test_latents(void **state) {
@@ -128,9 +166,12 @@ static void test_latents(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reading), cmocka_unit_test(test_line_against_rows_of_fp8),
-        cmocka_unit_test(test_unpacking), cmocka_unit_test(test_passes),
-        cmocka_unit_test(test_latents)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_reading),
+                                       cmocka_unit_test(test_reading_a_longer_one),
+                                       cmocka_unit_test(test_line_against_rows_of_fp8),
+                                       cmocka_unit_test(test_unpacking),
+                                       cmocka_unit_test(test_multiplying),
+                                       cmocka_unit_test(test_passes),
+                                       cmocka_unit_test(test_latents)};
     return cmocka_run_group_tests(tests, open_costs, close_costs);
 }

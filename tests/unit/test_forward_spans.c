@@ -141,6 +141,35 @@ static void test_every_gpu(void **state) {
     done(&x);
 }
 
+/* A counter has one value at a moment, and at the end of a forecast no link is loaded. */
+static void test_moments(void **state) {
+    (void)state;
+    enum { GPUS = 4 };
+    static const char *const sides[] = {"link out, GB/s", "link in, GB/s"};
+    drawn x;
+    draw("paper/cp4-partial-6400.yaml", &small, 1, false, &x);
+    for (int side = 0; side < 2; side++) {
+        int64_t last[GPUS] = {-1, -1, -1, -1};
+        double load[GPUS] = {-1.0, -1.0, -1.0, -1.0};
+        const json_t *e;
+        size_t i;
+        json_array_foreach(json_object_get(x.root, "traceEvents"), i, e) {
+            if (strcmp(span_string(e, "ph"), "C") != 0 ||
+                strcmp(span_string(e, "name"), sides[side]) != 0)
+                continue;
+            const int64_t gpu = span_int(e, "pid"), at = span_ns(e, "ts");
+            assert_true(gpu >= 0 && gpu < GPUS);
+            if (at <= last[gpu])
+                fail_msg("%s of %d: two values at %lld ns", sides[side], (int)gpu, (long long)at);
+            last[gpu] = at;
+            load[gpu] = json_number_value(json_object_get(json_object_get(e, "args"), "value"));
+        }
+        for (int gpu = 0; gpu < GPUS; gpu++)
+            assert_true(last[gpu] > 0 && load[gpu] == 0.0);
+    }
+    done(&x);
+}
+
 /* A GPU on a network has a clock and SMs to share: the counters are there. */
 static void test_counters(void **state) {
     (void)state;
@@ -228,10 +257,10 @@ static void test_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_schedules), cmocka_unit_test(test_phases),
-        cmocka_unit_test(test_every_gpu), cmocka_unit_test(test_counters),
-        cmocka_unit_test(test_staged),    cmocka_unit_test(test_same_bytes),
-        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_schedules),  cmocka_unit_test(test_phases),
+        cmocka_unit_test(test_every_gpu),  cmocka_unit_test(test_counters),
+        cmocka_unit_test(test_moments),    cmocka_unit_test(test_staged),
+        cmocka_unit_test(test_same_bytes), cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

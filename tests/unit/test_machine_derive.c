@@ -187,6 +187,48 @@ static void test_ratios_follow_the_peaks(void **state) {
     assert_true(m.gemm_ratio == 0.5 && m.gemm_fp8 == 1.0);
 }
 
+/* What doubles with each peak, halves with each of the base's, and stays where the file itself states the ratios: then they are
+ * measured, and what is published of the base says nothing more. */
+static void test_each_follower(void **state) {
+    (void)state;
+    enum { NUMBERS = 8 };
+    static const struct {
+        const char *driver;
+        double derived[NUMBERS], stated[NUMBERS];
+    } t[] = {
+        /* nic_line, peer, hbm, nvlink, gemm, its fp8, attention, its fp8; fp8 is a factor on top */
+        {"nic_rate", {2, 2, 1, 1, 1, 1, 1, 1}, {2, 2, 1, 1, 1, 1, 1, 1}},
+        {"hbm_rate", {1, 1, 2, 1, 1, 1, 1, 1}, {1, 1, 2, 1, 1, 1, 1, 1}},
+        {"nvlink_rate", {1, 1, 1, 2, 1, 1, 1, 1}, {1, 1, 1, 2, 1, 1, 1, 1}},
+        {"bf16_rate", {1, 1, 1, 1, 2, 0.5, 2, 0.5}, {1, 1, 1, 1, 2, 0.5, 2, 0.5}},
+        {"fp8_rate", {1, 1, 1, 1, 1, 2, 1, 2}, {1, 1, 1, 1, 1, 2, 1, 2}},
+        {"base_hbm_rate", {1, 1, 0.5, 1, 1, 1, 1, 1}, {1, 1, 1, 1, 1, 1, 1, 1}},
+        {"base_nvlink_rate", {1, 1, 1, 0.5, 1, 1, 1, 1}, {1, 1, 1, 1, 1, 1, 1, 1}},
+        {"base_bf16_rate", {1, 1, 1, 1, 0.5, 2, 0.5, 2}, {1, 1, 1, 1, 1, 1, 1, 1}},
+        {"base_fp8_rate", {1, 1, 1, 1, 1, 0.5, 1, 0.5}, {1, 1, 1, 1, 1, 1, 1, 1}},
+    };
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)
+        for (int stated = 0; stated < 2; stated++) {
+            rc_machine m = machine_of(HEAD NETWORK TAIL RATES);
+            if (stated)
+                m.derived = 0;
+            const rc_machine was = m;
+            set(&m, t[i].driver, 2.0 * *rc_machine_field(&m, t[i].driver));
+            const double now[NUMBERS] = {m.nic_line_rate,   m.peer_rate,    m.hbm_ratio,
+                                         m.nvlink_ratio,    m.gemm_ratio,   m.gemm_fp8,
+                                         m.attention_ratio, m.attention_fp8};
+            const double before[NUMBERS] = {was.nic_line_rate,   was.peer_rate,    was.hbm_ratio,
+                                            was.nvlink_ratio,    was.gemm_ratio,   was.gemm_fp8,
+                                            was.attention_ratio, was.attention_fp8};
+            for (int k = 0; k < NUMBERS; k++) {
+                const double want = (stated ? t[i].stated : t[i].derived)[k];
+                if (fabs(now[k] / before[k] - want) > 1e-12)
+                    fail_msg("%s%s: number %d moves by %g, not %g", t[i].driver,
+                             stated ? " beside stated ratios" : "", k, now[k] / before[k], want);
+            }
+        }
+}
+
 static void test_fitted_numbers_follow(void **state) {
     (void)state;
     rc_machine m =
@@ -251,6 +293,7 @@ int main(void) {
         cmocka_unit_test(test_base_file),
         cmocka_unit_test(test_network_follows_the_nic),
         cmocka_unit_test(test_ratios_follow_the_peaks),
+        cmocka_unit_test(test_each_follower),
         cmocka_unit_test(test_fitted_numbers_follow),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_own_limits),

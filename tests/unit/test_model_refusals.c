@@ -95,6 +95,8 @@ static void test_keys(void **state) {
         {"linear_attn_config: {num_heads: 8}", "linear attention"},
         {"attn_type_list: [1, 0]", "linear attention"},
         {"index_topk: 2048", "sparse attention"},
+        {"layer_types: [full_attention, sparse_attention]", "sparse attention"},
+        {"layer_types: [full_attention, attention_moe]", "mixture of experts"},
         {"sparse_attention_config: {block: 64}", "sparse attention"},
         {"dual_chunk_attention_config: {chunk_size: 8192}", "dual-chunk"},
         {"attention_chunk_size: 8192", "sliding window or chunk"},

@@ -444,6 +444,15 @@ static void test_times(void **state) {
     char buf[TIME_TEXT];
     assert_string_equal(time_text(12.34e-6, buf), "12.3 us");
     assert_string_equal(time_text(0.9999996e-3, buf), "1.0 ms");
+    assert_string_equal(time_text(0.99994e-3, buf), "999.9 us");
+    assert_string_equal(time_text(0.99996e-3, buf), "1.0 ms");
+    assert_string_equal(time_text(0.99994, buf), "999.9 ms");
+    assert_string_equal(time_text(0.99996, buf), "1.00 s");
+    assert_string_equal(time_text(119.99, buf), "119.99 s");
+    assert_string_equal(time_text(120.0, buf), "2.0 min");
+    assert_string_equal(time_text(7199.0, buf), "120.0 min");
+    assert_string_equal(time_text(7200.0, buf), "2.0 h");
+    assert_string_equal(time_text(-0.0821, buf), "-82.1 ms");
     assert_string_equal(time_text(0.0821, buf), "82.1 ms");
     assert_string_equal(time_text(11.0253, buf), "11.03 s");
     assert_string_equal(time_text(300.0, buf), "5.0 min");

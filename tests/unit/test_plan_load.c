@@ -149,6 +149,7 @@ static void test_alike(void **state) {
     rc_plan_load w;
     rc_error err = {0};
     p.objective_count = 0;
+    p.objectives[0] = (rc_objective){.share = 1.0, .to = INT64_MAX}; /* no objective: asks nobody */
     if (plan_load(&p, &t, &w, &err) != RC_OK)
         fail_msg("%s", err.msg);
     double count = 0.0;
@@ -162,6 +163,7 @@ static void test_alike(void **state) {
                 t_least = n[k] < t_least ? n[k] : t_least;
                 p_least = cached[k] < p_least ? cached[k] : p_least;
             }
+        assert_true(c->asked[0] == 0.0);
         if (c->count != (double)of || c->t != t_least || c->p != p_least)
             fail_msg("%g of %lld and %lld; by hand %lld of %lld and %lld", c->count,
                      (long long)c->t, (long long)c->p, (long long)of, (long long)t_least,
@@ -230,6 +232,11 @@ static void test_least(void **state) {
     g.share = 1.0;
     x = least_of(&g, &t);
     assert_true(x.asked == 3 && x.tokens == 650.0 && x.window == 2.0 && x.input == 300);
+    rc_req together[] = {request(0, 200, 1), request(0, 300, 1)};
+    const rc_trace at_once = {.at = together, .count = 2, .block = 16};
+    assert_true(least_of(&g, &at_once).window == 0.0); /* all at the beginning: no time at all */
+    together[0].arrival = together[1].arrival = 7 * SECOND;
+    assert_true(least_of(&g, &at_once).window == 0.0);
     g.ttit = true; /* of those with two tokens and more; no tokens are computed for it */
     x = least_of(&g, &t);
     assert_true(x.asked == 2 && x.tokens == 0.0 && x.input == 200);
@@ -255,6 +262,8 @@ static double new_tokens(const rc_trace *t, size_t i, double limit, double longe
         .limit = limit, .share = 1.0, .from = t->at[i].input, .to = t->at[i].input + 1};
     p.objectives[1] = (rc_objective){.limit = longer, .share = 1.0, .to = INT64_MAX};
     p.objectives[2] = (rc_objective){.limit = 1e5, .share = 1.0, .to = INT64_MAX, .ttit = true};
+    p.objectives[3] =
+        (rc_objective){.limit = 1e5, .share = 1.0, .to = INT64_MAX}; /* no objective */
     if (plan_load(&p, t, &w, &err) != RC_OK)
         fail_msg("%s", err.msg);
     assert_int_equal(w.objectives[0].asked, 1);
@@ -314,6 +323,13 @@ static void test_left_by_turns(void **state) {
     near(new_tokens(&t, 1, 10.0, 1.0), 1400.0);
     near(new_tokens(&t, 2, 10.0, 1.0), 2400.0);
     near(new_tokens(&t, 0, 90.0, 1.0), 400.0);
+    /* the third request as the session's third turn: the second still finds what the first left, were there no others */
+    all[2].session = 0, all[2].after = 1, all[2].turn = 2, all[1].child = 2;
+    near(new_tokens(&t, 0, 10.0, 1.0), 1000.0);
+    near(new_tokens(&t, 1, 10.0, 1.0), 1400.0);
+    near(new_tokens(&t, 2, 10.0, 1.0), 2400.0);
+    all[2] = request(90 * SECOND, 3000, 1);
+    all[2].spans = 1, all[2].named = spans[0].count, all[1].child = RC_NO_REQUEST;
     all[1].turn = 2; /* no chain, and the second, five seconds behind, may have been first */
     near(new_tokens(&t, 0, 4.0, 1.0), 1000.0);
     near(new_tokens(&t, 0, 5.0, 1.0), 400.0);

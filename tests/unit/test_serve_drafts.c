@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <math.h>
+#include "sim/serve/passes.h"
 #include "sim/serve/serve_report.h"
 #include "tests/support/serve_rows.h"
 
@@ -163,6 +164,43 @@ static void test_another_model(void **state) {
     free(r);
 }
 
+/* What a step rests on is what its rows and its drafts rest on, each as long as it takes; of the two the shares differ. */
+static void test_rests(void **state) {
+    (void)state;
+    rc_error err = {0};
+    rc_forward_timing large, small;
+    const rc_sequence rows[3] = {{1, 4000}, {1, 4000}, {1, 4000}};
+    const rc_pass step = {.decodes = 1, .context = 4000};
+    const rc_what_if none = {.slow_rank = -1, .slow_link_rank = -1};
+    rc_pass_cost cost = {0};
+    rc_pass_forward *f = NULL;
+    rc_forward_ctx *ctx = rc_forward_ctx_create();
+    assert_non_null(ctx);
+    rc_spec spec = open_spec(ANOTHER, RC_DECODE, rows, 3);
+    assert_int_equal(
+        rc_pass_forward_create(&serve, costs, &layout, spec.schedule, NULL, &none, &f, &err),
+        RC_OK);
+    assert_int_equal(rc_pass_forward_time(f, &step, &cost, &err), RC_OK);
+    spec.verified = 3;
+    assert_int_equal(rc_forward_time(ctx, &spec, &large, &err), RC_OK);
+    spec.model = &serve.drafter.model;
+    spec.verified = 0;
+    spec.seq_count = 1;
+    assert_int_equal(rc_forward_time(ctx, &spec, &small, &err), RC_OK);
+    assert_int_equal(cost.time, large.ticks + 2 * small.ticks);
+    double apart = 0.0;
+    for (int b = 0; b < RC_BASIS_COUNT; b++) {
+        const double work = (double)large.ticks * large.busy_basis[b] +
+                            2.0 * (double)small.ticks * small.busy_basis[b];
+        assert_true(fabs((double)cost.rests[b] - work / (double)cost.time) < 1e-6);
+        apart = fmax(apart, fabs(large.busy_basis[b] - small.busy_basis[b]));
+    }
+    assert_true(apart > 0.01);
+    rc_pass_forward_destroy(f);
+    rc_forward_ctx_destroy(ctx);
+    rc_costs_close(costs);
+}
+
 /* ---- memory ------------------------------------------------------------------------------------ */
 
 /* The weights of what drafts go off, and a token takes its KV there, too. */
@@ -231,8 +269,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_limits),        cmocka_unit_test(test_tokens_of_a_step),
         cmocka_unit_test(test_no_drafts),     cmocka_unit_test(test_own_layers),
-        cmocka_unit_test(test_another_model), cmocka_unit_test(test_room),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_another_model), cmocka_unit_test(test_rests),
+        cmocka_unit_test(test_room),          cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -118,19 +118,31 @@ static void test_admission(void **state) {
     free(rows);
 }
 
-/* Three that decode run as the graph of four, and as that of three where max_batch says so. */
+/* So many that decode run as the next graph that there is, of no more than max_batch, and as they are where all graphs are
+ * smaller. */
 static void test_graphs(void **state) {
     (void)state;
-#define GRAPH(batch)                                                                               \
-    SERVE_HEAD POOL                                                                                \
-        "scheduler: {graphs: [1, 2, 4], max_batch: " batch "}\nkv: {tokens: 10000}\n"              \
-        "costs: {prefill: 1ms, decode_sequence: 10ms}\n" LOAD("3", "1000000", "10", "2")
-    rc_served *rows = run(GRAPH("8"));
-    assert_int_equal(rows[2].end - rows[2].first, 40 * MS);
-    free(rows);
-    rows = run(GRAPH("3"));
-    assert_int_equal(rows[2].end - rows[2].first, 30 * MS);
-    free(rows);
+    static const struct {
+        const char *graphs;
+        int max_batch, as[6]; /* of 1, 2, ... sequences */
+    } t[] = {{"[1, 2, 4]", 8, {1, 2, 4, 4, 5, 6}}, {"[1, 2, 4]", 3, {1, 2, 3}},
+             {"[2, 5]", 8, {2, 2, 5, 5, 5, 6}},    {"[3]", 8, {3, 3, 3, 4, 5, 6}},
+             {"[4, 6]", 5, {4, 4, 4, 4, 5}},       {"[6]", 8, {6, 6, 6, 6, 6, 6}}};
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)
+        for (int n = 1; n <= 6 && t[i].as[n - 1] > 0; n++) {
+            char text[1024];
+            (void)snprintf(
+                text, sizeof text,
+                SERVE_HEAD POOL
+                "scheduler: {graphs: %s, max_batch: %d}\nkv: {tokens: 10000}\n"
+                "costs: {prefill: 1ms, decode_sequence: 10ms}\n" LOAD("%d", "1000000", "10", "2"),
+                t[i].graphs, t[i].max_batch, n);
+            rc_served *rows = run(text);
+            if (rows[n - 1].end - rows[n - 1].first != t[i].as[n - 1] * 10 * MS)
+                fail_msg("%s: %d as %g", t[i].graphs, n,
+                         (double)(rows[n - 1].end - rows[n - 1].first) / (double)(10 * MS));
+            free(rows);
+        }
 }
 
 /* Beside the GPU the host shows where it takes longer; a sequence that ended is in one pass more. */

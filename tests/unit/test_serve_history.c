@@ -155,6 +155,8 @@ static void test_full_blocks(void **state) {
     second_turn(&(turns){{95, 200}, 5, {10, 20}, 10}, 100, 9, 20);
     second_turn(&(turns){{95, 200}, 6, {10, 20}, 10}, 99, 10, 20);
     second_turn(&(turns){{95, 200}, 16, {10, 20}, 10}, 89, 10, 20);
+    second_turn(&(turns){{15, 200}, 1, {2, 20}, 2}, 184, 1, 20); /* one alone */
+    second_turn(&(turns){{9, 200}, 1, {1, 20}, 1}, 190, 0, 20);  /* none */
 }
 
 /* Where a turn shares fewer blocks than the whole prompt before, its history is as long as those: five or eight of nine and a

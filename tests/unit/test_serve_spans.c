@@ -175,6 +175,63 @@ static void test_rejected(void **state) {
     json_decref(root);
 }
 
+/* What the timeline calls a row: the name of the process, or of its thread. */
+static const char *name_of(const json_t *root, const char *what, int64_t process, int64_t thread) {
+    const json_t *e;
+    size_t i;
+    json_array_foreach(
+        json_object_get(root, "traceEvents"), i,
+        e) if (strcmp(span_string(e, "ph"), "M") == 0 &&
+               strcmp(span_string(e, "name"), what) == 0 && span_int(e, "pid") == process &&
+               (thread < 0 ||
+                span_int(e, "tid") ==
+                    thread)) return json_string_value(json_object_get(json_object_get(e, "args"),
+                                                                      "name"));
+    return "";
+}
+
+/* Rows of passes by their names: each stage of each replica has one, under its replica. */
+static size_t rows_of_passes(const json_t *root, int64_t process) {
+    const json_t *e;
+    size_t i, n = 0;
+    json_array_foreach(json_object_get(root, "traceEvents"), i,
+                       e) if (strcmp(span_string(e, "ph"), "M") == 0 &&
+                              strcmp(span_string(e, "name"), "thread_name") == 0 &&
+                              span_int(e, "pid") == process) {
+        char want[32];
+        const char *is = json_string_value(json_object_get(json_object_get(e, "args"), "name"));
+        (void)snprintf(want, sizeof want, "passes, stage %zu", n);
+        if (strcmp(is, want) == 0 || strcmp(is, "passes") == 0)
+            n++;
+    }
+    return n;
+}
+
+static void test_names(void **state) {
+    (void)state;
+    json_t *root;
+    span_totals x;
+    free(serve(SERVE_HEAD "pools: [{name: deep, replicas: 2, tp: 4, pp: 2}]\n" COSTS SYNTHETIC,
+               &root, &x));
+    for (int64_t i = 1; i <= 2; i++) {
+        char want[64];
+        (void)snprintf(want, sizeof want, "deep %d (mixed, CP1 x TP4 x PP2)", (int)i - 1);
+        assert_string_equal(name_of(root, "process_name", i, -1), want);
+        assert_int_equal(rows_of_passes(root, i), 2);
+    }
+    assert_int_equal(rows_of_passes(root, 0) + rows_of_passes(root, 3), 0);
+    json_decref(root);
+    free(
+        serve(SERVE_HEAD "pools: [{name: flat, replicas: 2, tp: 8}]\n" COSTS SYNTHETIC, &root, &x));
+    for (int64_t i = 1; i <= 2; i++) {
+        char want[64];
+        (void)snprintf(want, sizeof want, "flat %d (mixed, CP1 x TP8)", (int)i - 1);
+        assert_string_equal(name_of(root, "process_name", i, -1), want);
+        assert_int_equal(rows_of_passes(root, i), 1);
+    }
+    json_decref(root);
+}
+
 static void test_same_bytes(void **state) {
     (void)state;
     char *text[2];
@@ -382,7 +439,8 @@ int main(void) {
         cmocka_unit_test(test_worked_passes), cmocka_unit_test(test_worked_moves),
         cmocka_unit_test(test_mixed),         cmocka_unit_test(test_pools_apart),
         cmocka_unit_test(test_faults),        cmocka_unit_test(test_rejected),
-        cmocka_unit_test(test_same_bytes),    cmocka_unit_test(test_streams),
+        cmocka_unit_test(test_names),         cmocka_unit_test(test_same_bytes),
+        cmocka_unit_test(test_streams),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -43,6 +43,26 @@ static void test_two_stages(void **state) {
     free(r);
 }
 
+/* A step that is stated to take half as long again does so in each stage: of 10 ms and a sequence's 2, 18 in two stages of 9, and
+ * the prompt of 50 takes what it took. Stages are busy for the prompts and for all steps, to the picosecond. */
+static void test_stretched_steps(void **state) {
+    (void)state;
+    static const char *const text = SERVE_HEAD
+        "pools: [{name: one, tp: 4, pp: %d}]\nscheduler: {policy: chunked, budget: 100}\n"
+        "kv: {tokens: 10000}\nspeculative: {tokens: [1], step_cost: 1.5}\n"
+        "costs: {prefill_token: 1ms, decode: 10ms, decode_sequence: 2ms}\n";
+    for (int stages = 1; stages <= 4; stages *= 2) {
+        char all[512];
+        (void)snprintf(all, sizeof all, text, stages);
+        rc_served *r = run(all, "0,50,6\n");
+        assert_int_equal(r[0].first, 50 * MS);
+        assert_int_equal(r[0].end, (50 + 5 * 18) * MS);
+        assert_int_equal(llround(result.pools[0].busy_s * stages * RC_PS_PER_S),
+                         (50 + 5 * 18) * MS);
+        free(r);
+    }
+}
+
 /* The host forms one pass after the other, 10 ms each, while earlier ones are in the stages: A's prompt of 4
  * tokens is there at 10 (10 - 12, 12 - 14); B's, formed behind it, at 20 (20 - 22, 22 - 24). */
 static void test_host_goes_before(void **state) {
@@ -407,6 +427,7 @@ static void test_one_stage(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_two_stages),
+        cmocka_unit_test(test_stretched_steps),
         cmocka_unit_test(test_host_goes_before),
         cmocka_unit_test(test_slowest_stage),
         cmocka_unit_test(test_prefill_first),

@@ -328,6 +328,42 @@ static void sub_agents(void **state) {
     }
 }
 
+/* A GuideLLM report is of one benchmark, with lists of requests; each other form is refused by the name of what is wrong. */
+static void benchmark_reports(void **state) {
+#define REPORT(LISTS) "{\"benchmarks\":[{\"requests\":{" LISTS "}}]}\n"
+#define REQUEST "{\"prompt_tokens\":100,\"output_tokens\":10}"
+    static const struct {
+        const char *text, *word;
+    } bad[] = {
+        {"{\"benchmarks\":{}}", "'benchmarks' is no list"},
+        {"{\"benchmarks\":[[]]}", "a benchmark is no object"},
+        {"{\"benchmarks\":[7]}", "a benchmark is no object"},
+        {"{\"benchmarks\":[{}]}", "requests"},
+        {"{\"benchmarks\":[{\"requests\":{}},{\"requests\":{}}]}", "several benchmarks"},
+        {REPORT("\"successful\":[" REQUEST "]") REPORT("\"successful\":[" REQUEST "]"),
+         "several benchmarks"},
+        {REPORT("\"successful\":{}"), "'successful' is no list"},
+        {REPORT("\"errored\":7"), "'errored' is no list"},
+        {REPORT("\"incomplete\":{}"), "'incomplete' is no list"},
+        {REPORT("\"successful\":[[]]"), "a request is no object"},
+        {REPORT("\"errored\":[7]"), "a request is no object"},
+        {REPORT("\"successful\":[{\"prompt_tokens\":100}]"), "output_tokens"},
+        {REPORT("\"successful\":[{\"output_tokens\":10}]"), "prompt_tokens"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        refuse(bad[i].text, &(rc_trace_options){.format = RC_TRACE_GUIDELLM_REPORT}, bad[i].word);
+    /* a report without requests is followed by one that has some; what failed is no request, nor is what made no token */
+    rc_trace *t;
+    rc_error e;
+    const rc_trace_options o = {.format = RC_TRACE_GUIDELLM_REPORT, .zero_output = RC_ZERO_DROP};
+    const char *two = REPORT("\"errored\":[" REQUEST "]")
+        REPORT("\"successful\":[" REQUEST ",{\"prompt_tokens\":5,\"output_tokens\":0}]");
+    assert_int_equal(parse(two, &o, &t, &e), RC_OK);
+    assert_true(t->count == 1 && t->rows == 3 && t->dropped == 2 && t->timeless);
+    rc_trace_free(t);
+}
+
 /* Conversations with sub-agents, in a document of several lines and two objects. */
 static const char weka[] =
     "{\"id\":\"a\",\"block_size\":64,\"hash_id_scope\":\"local\",\n \"requests\":[\n"
@@ -484,6 +520,7 @@ int main(void) {
         cmocka_unit_test(empty_replies), cmocka_unit_test(times_of_turns),
         cmocka_unit_test(limits),        cmocka_unit_test(conversations),
         cmocka_unit_test(sub_agents),    cmocka_unit_test(prefixes),
-        cmocka_unit_test(messages)};
+        cmocka_unit_test(messages),      cmocka_unit_test(benchmark_reports),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

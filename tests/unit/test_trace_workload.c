@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "sim/trace/links.h"
 #include "sim/trace/workload.h"
 #include "tests/support/trace_sound.h"
 
@@ -200,6 +201,41 @@ static void test_start_sessions(void **state) {
     assert_int_equal(rc_trace_redraw_arrivals(a, &p, 1, NULL), RC_E_INPUT);
     rc_trace_free(a);
     rc_trace_free(b);
+}
+
+/* Without times a request of a session waits for one that it begins with; once all have begun nothing waits any more. */
+static void test_start_lone_sessions(void **state) {
+    (void)state;
+    rc_req at[3];
+    for (uint32_t i = 0; i < 3; i++)
+        at[i] = (rc_req){.arrival = RC_NO_ARRIVAL,
+                         .input = 10,
+                         .output = 2,
+                         .after = RC_NO_REQUEST,
+                         .child = 77, /* nobody's */
+                         .sibling = 77,
+                         .session = i,
+                         .prefix = -1};
+    rc_trace t = {.at = at, .count = 3, .sessions = 3, .block = 16};
+    rc_trace_link(&t);
+    assert_true(t.closed_loop);
+    const rc_arrival_process even = {RC_ARRIVE_EVEN, 2.0, 0.0};
+    assert_int_equal(rc_trace_redraw_arrivals(&t, &even, 1, NULL), RC_E_INPUT);
+    assert_int_equal(rc_trace_start_sessions(&t, &even, false, 1, NULL), RC_OK);
+    assert_false(t.closed_loop);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_true(at[i].child == RC_NO_REQUEST && at[i].sibling == RC_NO_REQUEST);
+        assert_true(at[i].arrival == at[0].arrival + i * (rc_time)RC_PS_PER_S / 2);
+    }
+    assert_int_equal(rc_trace_redraw_arrivals(&t, &even, 1, NULL), RC_OK);
+    /* two clients: the third request waits for the first one's reply */
+    assert_int_equal(rc_trace_clients(&t, 2, NULL), RC_OK);
+    assert_true(t.closed_loop && at[0].child == 2 && at[1].child == RC_NO_REQUEST);
+    assert_true(at[2].after == 0 && at[2].arrival == RC_NO_ARRIVAL && at[1].arrival == 0);
+    at[2].after = RC_NO_REQUEST;
+    at[1].after = 0, at[1].arrival = RC_NO_ARRIVAL, at[1].session = 0; /* a turn behind another */
+    assert_int_equal(rc_trace_start_sessions(&t, &even, false, 1, NULL), RC_OK);
+    assert_true(t.closed_loop && at[0].child == 1 && at[1].arrival == RC_NO_ARRIVAL);
 }
 
 static void gaps(const rc_arrival_process *p, double *mean, double *cv) {
@@ -408,14 +444,23 @@ static void test_synthetic_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scale),          cmocka_unit_test(test_spread),
-        cmocka_unit_test(test_resize_open),    cmocka_unit_test(test_longest),
-        cmocka_unit_test(test_most_blocks),    cmocka_unit_test(test_slower),
-        cmocka_unit_test(test_million),        cmocka_unit_test(test_resize_sessions),
-        cmocka_unit_test(test_start_sessions), cmocka_unit_test(test_processes),
-        cmocka_unit_test(test_lengths),        cmocka_unit_test(test_rate_alone),
-        cmocka_unit_test(test_shared_prefix),  cmocka_unit_test(test_most_groups),
-        cmocka_unit_test(test_turns),          cmocka_unit_test(test_synthetic_refused),
+        cmocka_unit_test(test_scale),
+        cmocka_unit_test(test_spread),
+        cmocka_unit_test(test_resize_open),
+        cmocka_unit_test(test_longest),
+        cmocka_unit_test(test_most_blocks),
+        cmocka_unit_test(test_slower),
+        cmocka_unit_test(test_million),
+        cmocka_unit_test(test_resize_sessions),
+        cmocka_unit_test(test_start_sessions),
+        cmocka_unit_test(test_processes),
+        cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_rate_alone),
+        cmocka_unit_test(test_shared_prefix),
+        cmocka_unit_test(test_most_groups),
+        cmocka_unit_test(test_turns),
+        cmocka_unit_test(test_synthetic_refused),
+        cmocka_unit_test(test_start_lone_sessions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -109,11 +109,32 @@ static void one_side_alone(void **state) {
     assert_true(worst_cost(t, p, n) == 0.0);
 }
 
+/* As many knots as there may be, and one alone: T* = 3 sqrt(L) is found at each of the many, and the one is a mean of it, where the
+ * costs on both sides are alike. */
+static void all_knots_and_one(void **state) {
+    (void)state;
+    rc_fit_point p[SIDE * SIDE];
+    double many[RC_SELECT_KNOTS], t[RC_SELECT_KNOTS];
+    size_t n = points(p, 0.0);
+    for (int k = 0; k < RC_SELECT_KNOTS; k++)
+        many[k] = 1e3 * pow(1e3, (double)k / (RC_SELECT_KNOTS - 1));
+    rc_frontier f = {
+        .length = many, .knots = RC_SELECT_KNOTS, .lo = 1.0, .hi = 1e6, .monotone = true, .t = t};
+    assert_int_equal(rc_frontier_fit(p, n, &f, NULL), RC_OK);
+    for (int k = 0; k < RC_SELECT_KNOTS; k++)
+        if (fabs(log(t[k] / (3.0 * sqrt(many[k])))) > 0.25)
+            fail_msg("knot %d: %g, not %g", k, t[k], 3.0 * sqrt(many[k]));
+    f.knots = 1;
+    assert_int_equal(rc_frontier_fit(p, n, &f, NULL), RC_OK);
+    if (fabs(log(t[0] / (3.0 * sqrt(sqrt(1e3 * 1e6))))) > 0.25)
+        fail_msg("one knot: %g", t[0]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_it_again), cmocka_unit_test(through_contradictions),
         cmocka_unit_test(without_points), cmocka_unit_test(rises_when_asked),
-        cmocka_unit_test(one_side_alone),
+        cmocka_unit_test(one_side_alone), cmocka_unit_test(all_knots_and_one),
     };
     (void)gsl_set_error_handler_off();
     return cmocka_run_group_tests(tests, NULL, NULL);
