@@ -163,7 +163,7 @@ static void test_alike(void **state) {
                 t_least = n[k] < t_least ? n[k] : t_least;
                 p_least = cached[k] < p_least ? cached[k] : p_least;
             }
-        assert_true(c->asked[0] == 0.0);
+        assert_true(c->asked[0] == 0);
         if (c->count != (double)of || c->t != t_least || c->p != p_least)
             fail_msg("%g of %lld and %lld; by hand %lld of %lld and %lld", c->count,
                      (long long)c->t, (long long)c->p, (long long)of, (long long)t_least,
