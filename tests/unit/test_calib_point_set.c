@@ -13,6 +13,7 @@
 #include "calib/point_lists_node.c"
 #include "calib/point_set.c"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <unistd.h>
@@ -43,6 +44,33 @@ static void refused(const char *row, const char *words) {
         fail_msg("\"%s\" is not in \"%s\"", words, err.msg);
     for (int id = 0; id < RC_SUITE_COUNT; id++)
         assert_int_equal(s.of[id].n, 0);
+}
+
+static size_t that_last(const rc_points *p) {
+    size_t n = 0;
+    for (size_t i = 0; i < p->n; i++)
+        n += p->v[i].sustained;
+    return n;
+}
+
+/* A point takes its share of what the suite takes with eight GPUs: in bursts all points of its list take that, under a load that
+ * lasts those that are measured so. The clock's points are loads alone. */
+static void takes_its_share(rc_suite_id id, const rc_point_set *s) {
+    const rc_suite_info *info = rc_suite_info_of(id);
+    rc_points all = {0};
+    rc_error err = {0};
+    assert_int_equal(info->points(&all, 8, &err), RC_OK);
+    if (id == RC_SUITE_INTERFERENCE) /* which has points of its own for one GPU */
+        assert_int_equal(info->points(&all, 1, &err), RC_OK);
+    const double cold = info->burst_s * (double)s->of[id].n / (double)all.n;
+    const double hot = that_last(&all) == 0 ? 0.0
+                                            : info->sustained_s * (double)that_last(&s->of[id]) /
+                                                  (double)that_last(&all);
+    if (id != RC_SUITE_CLOCK && cold > 0.0)
+        assert_true(fabs(s->usual_s[id][0] - cold) < 1e-9 * cold);
+    if (hot > 0.0)
+        assert_true(fabs(s->usual_s[id][1] - hot) < 1e-9 * hot);
+    rc_points_free(&all);
 }
 
 /* Every point of every suite's own list is one that a file can ask for, and comes back as it was. */
@@ -78,6 +106,7 @@ static void test_own_lists(void **state) {
                         x->experts == y->experts && x->top_k == y->top_k);
         }
         assert_true(s.usual_s[id][0] + s.usual_s[id][1] > 0);
+        takes_its_share((rc_suite_id)id, &s);
         rc_point_set_free(&s);
         rc_points_free(&own);
         free(text);

@@ -139,6 +139,7 @@ static void test_errors(void **state) {
     (void)state;
     says(HEAD OFFERS SLO, "p.yaml:1:1: missing key 'space' at the top level");
     says(HEAD SLO SPACE, "p.yaml:1:1: missing key 'offers' at the top level");
+    says(HEAD "offers: []\n" SLO SPACE, "p.yaml:4:9: key 'offers': found 0, expected 1 to 16");
     says(HEAD OFFERS SPACE, "p.yaml:1:1: missing key 'slo' at the top level");
     says(HEAD OFFERS SLO "space: {cp: 2}\n", "p.yaml:6:8: missing key 'tp' in 'space'");
     says(HEAD OFFERS SLO SPACE "pools: []\n",

@@ -136,6 +136,23 @@ static void fitted_rows_spread_to_what_rests_on_them(void **state) {
     rc_paper_close(p);
 }
 
+/* A machine may state any row, the first and the last, too. */
+static void rows_that_are_inputs(void **state) {
+    rc_paper *p = open_paper(0, 1);
+    rc_error err = {0};
+    char *inputs = p->machine[RC_PAPER_GTT].inputs;
+    (void)state;
+    (void)snprintf(inputs, sizeof p->machine[RC_PAPER_GTT].inputs, "%s, %s", p->rows[0].id,
+                   p->rows[p->count - 1].id);
+    p->rows[0].role = p->rows[p->count - 1].role = RC_ROLE_COMPARED;
+    assert_ok(rc_paper_mark(p, &err));
+    assert_true(p->rows[0].role == RC_ROLE_INPUT && p->rows[0].fitted);
+    assert_true(p->rows[p->count - 1].role == RC_ROLE_INPUT && p->rows[p->count - 1].fitted);
+    (void)snprintf(inputs, sizeof p->machine[RC_PAPER_GTT].inputs, "t0:nothing");
+    assert_int_equal(rc_paper_mark(p, &err), RC_E_INPUT);
+    rc_paper_close(p);
+}
+
 static void a_row_that_does_not_exist(void **state) {
     rc_paper *p = open_paper(0, 1);
     rc_error err = {0};
@@ -346,6 +363,7 @@ int main(void) {
         cmocka_unit_test(figures_share_passes),
         cmocka_unit_test(repeats_are_duplicates),
         cmocka_unit_test(fitted_rows_spread_to_what_rests_on_them),
+        cmocka_unit_test(rows_that_are_inputs),
         cmocka_unit_test(a_row_that_does_not_exist),
         cmocka_unit_test(predictions_never_see_the_printed_values),
         cmocka_unit_test(derived_rows_follow_from_the_others),

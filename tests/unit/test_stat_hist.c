@@ -33,6 +33,20 @@ static void nothing_in_it(void **state) {
     assert_true(isnan(rc_timeline_at(&s, 0)));
 }
 
+/* An interval counts from its first tick on. */
+static void intervals_begun(void **state) {
+    static const struct {
+        int64_t end;
+        int count;
+    } t[] = {{1, 1}, {9, 1}, {10, 1}, {11, 2}, {20, 2}, {21, 3}};
+    (void)state;
+    rc_timeline_init(&s, 10);
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        rc_timeline_end(&s, t[i].end);
+        assert_int_equal(rc_timeline_count(&s), t[i].count);
+    }
+}
+
 static void small_values_are_exact(void **state) {
     (void)state;
     for (uint64_t v = 0; v < 256; v++) {
@@ -137,6 +151,7 @@ static void series(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(nothing_in_it),
+                                       cmocka_unit_test(intervals_begun),
                                        cmocka_unit_test(small_values_are_exact),
                                        cmocka_unit_test(ends_of_the_range),
                                        cmocka_unit_test(shares_by_hand),

@@ -81,6 +81,32 @@ static void cut_file(packed p, const char *says) {
     rc_trace_free(t);
 }
 
+/* A dictionary of 3 GiB, which a header of few bytes asks for. At 12 is the header of the first block: its size in words of four,
+ * flags, two sizes where the flags say so, the filter, the size of what it is told, and that; a checksum at the end. */
+static void greedy(void **state) {
+    (void)state;
+    size_t size;
+    char *text = rows(5, &size);
+    packed xz = xz_of(text, size);
+    unsigned char *header = (unsigned char *)xz.data + 12;
+    const size_t length = (size_t)(header[0] + 1) * 4;
+    size_t at = 2;
+    for (int flag = 0x40; flag <= 0x80; flag *= 2)
+        for (bool more = header[1] & flag; more; at++)
+            more = header[at] & 0x80; /* seven bits a byte, but for the last */
+    assert_true(header[at] == 0x21 && header[at + 1] == 1);
+    header[at + 2] = 39;
+    const uint32_t sum = lzma_crc32(header, length - 4, 0);
+    for (size_t i = 0; i < 4; i++)
+        header[length - 4 + i] = (unsigned char)(sum >> 8 * i);
+    rc_trace *t = NULL;
+    rc_error e = {0};
+    assert_int_equal(rc_trace_parse("t", xz.data, xz.size, NULL, &t, &e), RC_E_INPUT);
+    assert_non_null(strstr(e.msg, "the xz data ask for more than 512 MiB of memory"));
+    free(text);
+    free(xz.data);
+}
+
 static void truncated(void **state) {
     (void)state;
     size_t size;
@@ -333,6 +359,7 @@ static void line_ends(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(greedy),
         cmocka_unit_test(truncated),
         cmocka_unit_test(corrupt),
         cmocka_unit_test(several_streams),
