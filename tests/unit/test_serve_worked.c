@@ -364,6 +364,29 @@ static void test_gathering(void **state) {
     free(r);
 }
 
+/* ---- faults ----------------------------------------------------------------------------------- */
+
+/* A's first turn, 128 tokens, ends at 128 ms; its second comes 10 s later and has 8 more. The replica is lost at 5 s, for a second:
+ * nothing of A is cached when it is back, so that all 136 are computed. Without the fault only the 8 are. */
+static void test_lost_replica_forgets(void **state) {
+#define SESSION                                                                                    \
+    "session_id,arrival_time,round_idx,prefix_len,input_len,output_len,tool_wait_after_ms\n"       \
+    "a,0,0,0,128,1,10000\na,10128,1,128,8,1,0\n"
+#define FORGETS                                                                                    \
+    SERVE_HEAD POOL                                                                                \
+        "scheduler: {policy: prefill-first, fuse: 1}\nkv: {tokens: 512, policy: session}\n" COSTS
+    (void)state;
+    rc_served *r = run(FORGETS, SESSION);
+    assert_int_equal(result.kv_hit_tokens, 128);
+    assert_int_equal(r[1].first - r[1].arrived, 8 * MS);
+    free(r);
+    r = run(FORGETS "faults: [{kind: node-lost, at: 5s, back: 6s}]\n", SESSION);
+    assert_int_equal(result.done, 2);
+    assert_int_equal(result.kv_hit_tokens, 0);
+    assert_int_equal(r[1].first - r[1].arrived, 136 * MS);
+    free(r);
+}
+
 /* ---- rates ------------------------------------------------------------------------------------ */
 
 /* --rate moves arrivals and keeps how they come: at even distances, or in bursts (cv 3 against 1 by Poisson). */
@@ -415,6 +438,7 @@ int main(void) {
         cmocka_unit_test(test_stated_steps),
         cmocka_unit_test(test_ended_sessions_go_first),
         cmocka_unit_test(test_gathering),
+        cmocka_unit_test(test_lost_replica_forgets),
         cmocka_unit_test(test_rate_keeps_the_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
