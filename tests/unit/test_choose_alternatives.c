@@ -11,6 +11,7 @@
 #include <string.h>
 #include "sim/base/find.h"
 #include "sim/choose/alternatives.h"
+#include "sim/schedule/totals.h"
 #include "sim/choose/choose.h"
 #include "sim/forward/scenario.h"
 
@@ -204,6 +205,20 @@ static void achieved_rates(void **state) {
     assert_true(r.achieved_c > 0.5 * r.c && r.achieved_c < r.c);
 }
 
+/* Three sequences alike in two groups: two are here, and one elsewhere with all that it computes, attention too. */
+static void sequences_elsewhere(void **state) {
+    (void)state;
+    const rc_sequence seqs[] = {{1000, 500}, {1000, 500}, {1000, 500}};
+    const rc_alternative a = {.cp = 1, .dp = 2, .dcp = 1, .schedule = rc_schedule_named("tp")};
+    const rc_layout l = {.tp = 8, .cp = 1, .dp = 1};
+    const rc_spec spec = rc_alternative_spec(&model, costs, &l, &a, seqs, 3);
+    const double attention = rc_model_attention_flops(&model, 1000, 500);
+    assert_true(attention > 0.0);
+    assert_int_equal(spec.seq_count, 2);
+    assert_true(spec.elsewhere.tokens == 1000 && spec.elsewhere.sequences == 1);
+    assert_true(spec.elsewhere_flops == rc_model_gemm_flops(&model, 1000) + attention);
+}
+
 /* Eight GPUs a node: two ranks of four talk over NVLink, four of them over the NICs. */
 static void rates_by_where_ranks_are(void **state) {
     (void)state;
@@ -268,6 +283,7 @@ int main(void) {
         cmocka_unit_test(cautioned_ones_are_not_the_fastest),
         cmocka_unit_test(says_what_does_not_fit),
         cmocka_unit_test(achieved_rates),
+        cmocka_unit_test(sequences_elsewhere),
         cmocka_unit_test(rates_by_where_ranks_are),
         cmocka_unit_test(rates_of_links_that_state_none),
         cmocka_unit_test(ties),

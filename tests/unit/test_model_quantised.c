@@ -89,6 +89,7 @@ static void test_tools(void **state) {
          RC_INT4, RC_BF16, uniform(0.5 + (1.0 + 4.0 / 256.0) / 64.0, 0.0)},
         {"{\"quant_method\": \"bitsandbytes\", \"load_in_8bit\": true}", RC_INT8, RC_BF16,
          uniform(1.0, 4.0)},
+        {"{\"quant_method\": \"eetq\"}", RC_W8A16, RC_BF16, uniform(1.0, 2.0)},
         {"{\"quant_method\": \"mxfp4\", \"modules_to_not_convert\": [\"lm_head\"]}", RC_MXFP4,
          RC_BF16, uniform(0.5 + 1.0 / 32.0, 0.0)},
         {"{\"quant_method\": \"compressed-tensors\", \"format\": \"float-quantized\", \"ignore\": "

@@ -178,10 +178,34 @@ static void test_ties(void **state) {
     ties(false);
 }
 
+/* Of three flows that start at 10 s the second goes before that: the other two share 4 GB/s. */
+static void goes_before_it_starts(void **state) {
+    (void)state;
+    const double rate[] = {100 * GB, 4 * GB};
+    fair_links *n = links(rate, 2);
+    for (uint32_t i = 0; i < 3; i++)
+        add(n,
+            (fair_flow){.from = 0,
+                        .to = 1,
+                        .cap = 100 * GB,
+                        .bytes = GB * (i + 1),
+                        .starts = 10 * (rc_time)RC_PS_PER_S,
+                        .arg = i},
+            0);
+    assert_true(fair_links_drop(n, 1, 0));
+    assert_false(fair_links_drop(n, 1, 0));
+    ends(n, 0, 10.5); /* 2 GB/s each */
+    ends(n, 2, 11.0); /* 2 of 3 GB are left, for 4 GB/s */
+    fair_links_destroy(n);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_pair), cmocka_unit_test(test_one_receiver),
-        cmocka_unit_test(test_levels),   cmocka_unit_test(test_caps),
-        cmocka_unit_test(test_start),    cmocka_unit_test(test_ties)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(goes_before_it_starts),
+                                       cmocka_unit_test(test_one_pair),
+                                       cmocka_unit_test(test_one_receiver),
+                                       cmocka_unit_test(test_levels),
+                                       cmocka_unit_test(test_caps),
+                                       cmocka_unit_test(test_start),
+                                       cmocka_unit_test(test_ties)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

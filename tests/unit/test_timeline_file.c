@@ -353,6 +353,10 @@ static void test_every_byte(void **state) {
         "\n"
         "{\"ph\":\"f\",\"pid\":3,\"tid\":4,\"ts\":0.011,\"id\":9,\"cat\":\"flow\",\"name\":\"m\","
         "\"bp\":\"e\"},\n"
+        "{\"ph\":\"s\",\"pid\":1,\"tid\":2,\"ts\":0.010,\"id\":10,\"cat\":\"flow\",\"name\":\"m\"},"
+        "\n"
+        "{\"ph\":\"f\",\"pid\":3,\"tid\":4,\"ts\":0.011,\"id\":10,\"cat\":\"flow\",\"name\":\"m\","
+        "\"bp\":\"e\"},\n"
         "{\"ph\":\"C\",\"pid\":1,\"tid\":0,\"ts\":0.001,\"name\":\"n\",\"args\":{\"value\":0}},\n"
         "{\"ph\":\"C\",\"pid\":1,\"tid\":0,\"ts\":0.002,\"name\":\"n\",\"args\":{\"value\":"
         "999999999999999}},\n"
@@ -384,6 +388,7 @@ static void test_every_byte(void **state) {
     rc_spans_flow(s, UINT64_MAX, "m", left, 10999, came, 10999);
     rc_spans_flow(s, 8, "m", left, 10999, came, 11998);
     rc_spans_flow(s, 9, "m", left, 10999, came, 12000);
+    rc_spans_flow(s, 10, "m", left, 10999, came, 12999);
     rc_spans_counter(s, 1, "n", 1999, 0.0);
     rc_spans_counter(s, 1, "n", 2000, 999999999999999.0);
     rc_spans_counter(s, 1, "n", 2000, 1e15);
