@@ -136,7 +136,7 @@ static void fitted_rows_spread_to_what_rests_on_them(void **state) {
     rc_paper_close(p);
 }
 
-/* A machine may state any row, the first and the last, too. */
+/* A machine may state any row, the first and the last, too, and a number may be fitted on the first. */
 static void rows_that_are_inputs(void **state) {
     rc_paper *p = open_paper(0, 1);
     rc_error err = {0};
@@ -148,6 +148,12 @@ static void rows_that_are_inputs(void **state) {
     assert_ok(rc_paper_mark(p, &err));
     assert_true(p->rows[0].role == RC_ROLE_INPUT && p->rows[0].fitted);
     assert_true(p->rows[p->count - 1].role == RC_ROLE_INPUT && p->rows[p->count - 1].fitted);
+    clear_marks(p);
+    p->rows[0].role = RC_ROLE_COMPARED;
+    *inputs = '\0';
+    fit_on(p, "gemm_ratio", 0.72, p->rows[0].id);
+    assert_ok(rc_paper_mark(p, &err));
+    assert_true(p->rows[0].role == RC_ROLE_COMPARED && p->rows[0].fitted);
     (void)snprintf(inputs, sizeof p->machine[RC_PAPER_GTT].inputs, "t0:nothing");
     assert_int_equal(rc_paper_mark(p, &err), RC_E_INPUT);
     rc_paper_close(p);
