@@ -49,9 +49,8 @@ static void steps(rc_builder *b, int ahead, rc_lane lane, double bytes, rc_atten
             uint32_t first = b->at, id = attend(b, gpu, here, from);
             if (j > 0)
                 rc_emit_dep(b, first, b->msg[rc_next_gpu(b, gpu, b->n - ahead)]);
-            if (b->rq->messages_wait &&
-                j < last) /* and decode's, which is launched behind the prompts' */
-                rc_emit_dep(b, b->mark[gpu], id);
+            if (b->rq->messages_wait && j < last)
+                rc_emit_dep(b, b->mark[gpu], id); /* decode's too, which is behind the prompts' */
             b->att[gpu] = id;
         }
         next_step(b);

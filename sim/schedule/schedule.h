@@ -309,9 +309,9 @@ struct rc_request {
     bool eager;       /* host launches; false: CUDA graph */
     bool ring_host;   /* ring steps synchronise the host */
     bool serial_ring; /* messages ride on the compute stream: nothing is overlapped */
-    bool
-        messages_wait; /* a ring's message waits for all attention of its step on the sender, of prompts
-                           and of decode, which leaves it no SM; not where serial_ring */
+    /* A ring's message waits for all attention of its step on the sender, of prompts and of decode, which leaves it
+     * no SM; not where serial_ring. */
+    bool messages_wait;
     bool stripes; /* in a ring a rank has every N-th token of a prompt; else two chunks (shard.h) */
     bool copies_pages;     /* keys and values that a ring sends are copied into one message first */
     bool rotary_by_chunk;  /* a rank has a launch for each of its two chunks of a prompt */

@@ -28,7 +28,8 @@ static bool waits(const rc_serve *s, const rc_pass *pass, int64_t ranks, int hkv
 
 /* Where messages wait, the rank whose sequences have most keys holds up every step of the ring, and all ranks
  * count as it. Else each rank meets each other's sequences once, so that all take what they take in the mean, and
- * some ranks may have none. In a pass with prompts messages wait for the attention of prompts alone. */
+ * some ranks may have none. That mean is taken beside prompts as well, where a step is long for their attention and
+ * decode is a small part of it. */
 static void as_ring(const rc_serve *s, const rc_pass *pass, int64_t ranks, int hkv, rc_pass *out) {
     const int64_t mean = rc_ceil_div(pass->context, ranks);
     if (waits(s, pass, ranks, hkv)) {

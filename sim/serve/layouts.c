@@ -17,6 +17,7 @@
 #include "sim/serve/cluster.h"
 #include "sim/serve/pass_store.h"
 #include "sim/schedule/pass_memory.h"
+#include "sim/schedule/layer.h"
 #include "sim/schedule/totals.h"
 
 static rc_status open_linear(cluster *c, const pool *p, int index, timed_stage *out,
@@ -317,8 +318,9 @@ static rc_status stretch(cluster *c, replica *r, const rc_pass *pass, rc_pass_co
 }
 
 static rc_pass as_launched(const cluster *c, const pool *p, const rc_pass *asked) {
-    const int heads = c->spec->model.kind[0].kv_heads, hkv = heads / p->spec->tp;
-    return rc_pass_launched(c->spec, asked, pool_dealt(c, p), hkv > 1 ? hkv : 1);
+    const rc_layer_kind *first = &c->spec->model.kind[0];
+    const int hkv = rc_layer_form_of(first)->heads(first, p->spec->tp).kv; /* 0: no attention */
+    return rc_pass_launched(c->spec, asked, pool_dealt(c, p), hkv > 0 ? hkv : 1);
 }
 
 /* The host forms a pass and hands out its tokens, behind the pass or beside it. */

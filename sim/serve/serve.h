@@ -127,9 +127,9 @@ typedef struct rc_serve {
     int64_t max_waiting; /* of a replica; more are rejected; 0: no limit */
     rc_preempt preempt;
     rc_admission admission;
-    bool
-        decode_by_position; /* a sequence decodes on the CP rank that keeps its next token, the position modulo
-                                the ranks; else sequences are dealt out evenly */
+    /* A sequence decodes on the CP rank that keeps its next token, the position modulo the ranks; else sequences
+     * are dealt out evenly. */
+    bool decode_by_position;
     int64_t graphs[RC_SERVE_GRAPHS]; /* rising: a batch that decodes alone runs as the next size */
     int graph_count;                 /* 0: a graph of every size */
     bool overlap; /* the next pass is formed while one runs: a sequence that ends runs on in it */

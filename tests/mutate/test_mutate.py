@@ -35,14 +35,15 @@ int alone(int a) {
     return a + 1;
 }
 """
-PROJECT = """cmake_minimum_required(VERSION 3.25)
+PROJECT_HEAD = """cmake_minimum_required(VERSION 3.25)
 project(toy C)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 if(RC_COVERAGE)
   add_compile_options(--coverage)
   add_link_options(--coverage)
 endif()
-add_library(rc_toy SHARED sim/toy/toy.c)
+"""
+PROJECT = PROJECT_HEAD + """add_library(rc_toy SHARED sim/toy/toy.c)
 enable_testing()
 add_executable(test_toy_add test.c)
 target_link_libraries(test_toy_add rc_toy)
@@ -70,14 +71,7 @@ PRESETS = """{"version": 6, "configurePresets": [{"name": "sanitize", "generator
 """
 # Sources alike in three libraries, of each one test: test_clean is without fault, test_leaks leaks without a change, too, and
 # test_once, run by a script, passes but once.
-HEAPS_PROJECT = """cmake_minimum_required(VERSION 3.25)
-project(toy C)
-set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
-if(RC_COVERAGE)
-  add_compile_options(--coverage)
-  add_link_options(--coverage)
-endif()
-if(RC_SANITIZE)
+HEAPS_PROJECT = PROJECT_HEAD + """if(RC_SANITIZE)
   add_compile_options(-fsanitize=${RC_SANITIZE})
   add_link_options(-fsanitize=${RC_SANITIZE})
 endif()

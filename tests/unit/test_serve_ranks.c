@@ -132,7 +132,7 @@ static const launch_case heaviest[] = {
      10,
      24000,
      4000},
-    {"messages beside a prompt wait for the prompt's attention alone",
+    {"beside a prompt: the mean of the ranks",
      2,
      {.prefill = &chunk,
       .prefills = 1,
